@@ -1,0 +1,102 @@
+package workload
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"net/http"
+	"slices"
+	"sync"
+
+	"github.com/minio/minio-go/v7"
+)
+
+// Verify reads every key and the whole listing, and returns everything that
+// contradicts what was acknowledged. After it, each key's state is certain.
+// It must not run while writers do.
+func (l *Load) Verify(ctx context.Context) error {
+	listed, err := l.list(ctx)
+	if err != nil {
+		return fmt.Errorf("workload: list: %w", err)
+	}
+	var mu sync.Mutex
+	var errs []error
+	var wg sync.WaitGroup
+	for _, w := range l.writers {
+		wg.Go(func() {
+			for _, key := range slices.Sorted(maps.Keys(w.keys)) {
+				if err := l.verifyKey(ctx, w, key, listed); err != nil {
+					mu.Lock()
+					errs = append(errs, err)
+					mu.Unlock()
+				}
+			}
+		})
+	}
+	wg.Wait()
+	known := map[string]bool{}
+	for _, w := range l.writers {
+		for k := range w.keys {
+			known[k] = true
+		}
+	}
+	for k := range listed {
+		if !known[k] {
+			errs = append(errs, fmt.Errorf("workload: %s is listed but was never written", k))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// Keys is the number of keys that have been touched.
+func (l *Load) Keys() int {
+	n := 0
+	for _, w := range l.writers {
+		n += len(w.keys)
+	}
+	return n
+}
+
+func (l *Load) list(ctx context.Context) (map[string]int64, error) {
+	got := map[string]int64{}
+	for o := range l.client.ListObjects(ctx, l.cfg.Bucket, minio.ListObjectsOptions{Recursive: true}) {
+		if o.Err != nil {
+			return nil, o.Err
+		}
+		if _, twice := got[o.Key]; twice {
+			return nil, fmt.Errorf("%s is listed twice", o.Key)
+		}
+		got[o.Key] = o.Size
+	}
+	return got, nil
+}
+
+func (l *Load) verifyKey(ctx context.Context, w *writer, key string, listed map[string]int64) error {
+	states := w.keys[key]
+	size, isListed := listed[key]
+	body, _, _, err := l.core.GetObject(ctx, l.cfg.Bucket, key, minio.GetObjectOptions{})
+	if err != nil {
+		if minio.ToErrorResponse(err).StatusCode != http.StatusNotFound {
+			return fmt.Errorf("workload: get %s: %w", key, err)
+		}
+		if !slices.ContainsFunc(states, Version.Absent) {
+			return fmt.Errorf("workload: LOST %s: acknowledged %v, now absent", key, states)
+		}
+		if isListed {
+			return fmt.Errorf("workload: %s is listed but absent", key)
+		}
+		w.keys[key] = []Version{{}}
+		return nil
+	}
+	defer body.Close()
+	v, err := matches(body, states)
+	if err != nil {
+		return fmt.Errorf("workload: WRONG %s: %w", key, err)
+	}
+	if !isListed || size != v.Size {
+		return fmt.Errorf("workload: %s of %d bytes: listed %v with %d", key, v.Size, isListed, size)
+	}
+	w.keys[key] = []Version{v}
+	return nil
+}
