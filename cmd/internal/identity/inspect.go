@@ -1,0 +1,196 @@
+package identity
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"catena/cmd/internal/dirfile"
+)
+
+// inspect looks at one DIR and locks it when it may be used. It changes nothing
+// there except that a directory which was never locked gets its LOCK file.
+func inspect(fsys dirfile.FS, path string) (DirState, *lock) {
+	d := DirState{Path: path}
+	var st unix.Stat_t
+	if err := unix.Stat(path, &st); err != nil {
+		return d.failed(err), nil
+	}
+	d.Device, d.Inode = uint64(st.Dev), uint64(st.Ino) //nolint:unconvert // the widths differ by platform
+	if st.Mode&unix.S_IFMT != unix.S_IFDIR {
+		d.State = NotDirectory
+		return d, nil
+	}
+	if err := unix.Access(path, unix.R_OK|unix.W_OK|unix.X_OK); err != nil {
+		return d.failed(err), nil
+	}
+	d = d.readIdentity(fsys)
+	if d.State != Empty && d.State != Identified {
+		return d, nil
+	}
+	l, err := acquire(path)
+	if err != nil {
+		return d.failed(err), nil
+	}
+	// Read again: until the lock was held another process might have been at it.
+	if d = d.readIdentity(fsys); d.State != Empty && d.State != Identified {
+		l.release(false)
+		return d, nil
+	}
+	return d, l
+}
+
+// failed turns an error of the file system into a state.
+func (d DirState) failed(err error) DirState {
+	d.Detail = err.Error()
+	var busy *busyError
+	switch {
+	case errors.As(err, &busy):
+		d.State, d.Detail = InUse, busy.who()
+	case errors.Is(err, fs.ErrNotExist):
+		d.State = Missing
+	case errors.Is(err, unix.ENOTDIR):
+		d.State = NotDirectory
+	case errors.Is(err, fs.ErrPermission), errors.Is(err, unix.EROFS):
+		d.State = NotUsable
+	default:
+		d.State = Dead
+	}
+	return d
+}
+
+// readIdentity sets State, Detail and File from what the directory holds.
+func (d DirState) readIdentity(fsys dirfile.FS) DirState {
+	d.File, d.Detail = File{}, ""
+	_, body, err := dirfile.Read(fsys, d.Path, FileName, fileKind())
+	if err == nil {
+		d.File, err = Unmarshal(body)
+	}
+	switch {
+	case err == nil:
+		d.State = Identified
+	case errors.Is(err, dirfile.ErrNewer):
+		d.State, d.Detail = Newer, err.Error()
+	case errors.Is(err, dirfile.ErrDamaged):
+		d.State, d.Detail = Damaged, err.Error()
+	case errors.Is(err, fs.ErrNotExist):
+		return d.readEntries()
+	default:
+		return d.failed(err)
+	}
+	return d
+}
+
+// readEntries tells an empty directory from one with foreign files.
+func (d DirState) readEntries() DirState {
+	entries, err := os.ReadDir(d.Path)
+	if err != nil {
+		return d.failed(err)
+	}
+	d.State = Empty
+	for _, e := range entries {
+		if !ignorable(e) {
+			d.State, d.Detail = Foreign, e.Name()
+			return d
+		}
+	}
+	return d
+}
+
+// ignorable are entries that a start leaves or a new file system has. A
+// left-over of an unfinished first start is one of ours only by name and type.
+func ignorable(e fs.DirEntry) bool {
+	switch e.Name() {
+	case "lost+found":
+		return e.IsDir()
+	case LockName, FileName + dirfile.TempSuffix, "keys" + dirfile.TempSuffix:
+		return e.Type().IsRegular()
+	}
+	return false
+}
+
+// lock is the flock of a DIR.
+type lock struct {
+	f *os.File
+	// created: the LOCK file was not there before.
+	created bool
+}
+
+type busyError struct{ pid string }
+
+func (e *busyError) Error() string { return "locked by another process" + e.who() }
+
+func (e *busyError) who() string {
+	if e.pid == "" {
+		return ""
+	}
+	return " (pid " + e.pid + ")"
+}
+
+// acquire takes the lock of a DIR, or fails with a busyError.
+func acquire(dir string) (*lock, error) {
+	path := filepath.Join(dir, LockName)
+	for {
+		_, statErr := os.Lstat(path)
+		f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|unix.O_NOFOLLOW, 0o600)
+		if err != nil {
+			return nil, err
+		}
+		if err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
+			defer f.Close()
+			if errors.Is(err, unix.EWOULDBLOCK) {
+				return nil, &busyError{pid: readPid(f)}
+			}
+			return nil, fmt.Errorf("flock %s: %w", path, err)
+		}
+		// The file may have been removed between open and flock by a process
+		// that did not want it: then this lock guards nothing.
+		if same(f, path) {
+			return &lock{f: f, created: errors.Is(statErr, fs.ErrNotExist)}, nil
+		}
+		f.Close()
+	}
+}
+
+func same(f *os.File, path string) bool {
+	a, errA := f.Stat()
+	b, errB := os.Lstat(path)
+	return errA == nil && errB == nil && os.SameFile(a, b)
+}
+
+func readPid(f *os.File) string {
+	var b [20]byte
+	n, _ := f.ReadAt(b[:], 0)
+	pid := strings.TrimSpace(string(b[:n]))
+	if strings.Trim(pid, "0123456789") != "" {
+		return ""
+	}
+	return pid
+}
+
+// probe writes and syncs the pid: a device that fails is found before anything
+// depends on it. A full disk is not a failed one.
+func (l *lock) probe() error {
+	_, err := l.f.WriteAt([]byte(fmt.Sprintf("%-12d\n", os.Getpid())), 0)
+	if err == nil {
+		err = l.f.Sync()
+	}
+	if errors.Is(err, unix.ENOSPC) || errors.Is(err, unix.EDQUOT) {
+		return nil
+	}
+	return err
+}
+
+// release gives the lock back. With remove, a LOCK file that was not there
+// before goes again, so that a directory which was only looked at stays as it was.
+func (l *lock) release(remove bool) {
+	if remove && l.created {
+		_ = os.Remove(l.f.Name())
+	}
+	_ = l.f.Close()
+}
