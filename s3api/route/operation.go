@@ -125,13 +125,11 @@ const (
 	GetBucketAbac
 	PutBucketAbac
 	CreateSession
-	ListDirectoryBuckets
 	GetObjectTorrent
 	RestoreObject
 	SelectObjectContent
 	RenameObject
 	UpdateObjectEncryption
-	WriteGetObjectResponse
 	PostObject
 	OptionsPreflight
 
@@ -269,13 +267,11 @@ var operationNames = [endOfOperations]string{
 	GetBucketAbac:                                   "GetBucketAbac",
 	PutBucketAbac:                                   "PutBucketAbac",
 	CreateSession:                                   "CreateSession",
-	ListDirectoryBuckets:                            "ListDirectoryBuckets",
 	GetObjectTorrent:                                "GetObjectTorrent",
 	RestoreObject:                                   "RestoreObject",
 	SelectObjectContent:                             "SelectObjectContent",
 	RenameObject:                                    "RenameObject",
 	UpdateObjectEncryption:                          "UpdateObjectEncryption",
-	WriteGetObjectResponse:                          "WriteGetObjectResponse",
 	PostObject:                                      "PostObject",
 	OptionsPreflight:                                "OptionsPreflight",
 }
