@@ -33,8 +33,16 @@ type Backend interface {
 	List(ctx context.Context, r List) (Page, error)
 
 	CreateUpload(ctx context.Context, r CreateUpload) (Upload, error)
+	// Upload returns an upload that is neither completed nor aborted;
+	// KindNoSuchUpload otherwise, also for one of another bucket or key and
+	// for an id that was never made.
+	Upload(ctx context.Context, bucket, key, uploadID string) (Upload, error)
 	PutPart(ctx context.Context, r PutPart, body Body) (Part, error)
 	CopyPart(ctx context.Context, r CopyPart) (Part, error)
+	// Complete makes the object. Completing an upload again, while the object
+	// that it made is still the current one, returns that object and changes
+	// nothing (a client whose answer was lost repeats it); otherwise
+	// KindNoSuchUpload.
 	Complete(ctx context.Context, r Complete) (Info, error)
 	Abort(ctx context.Context, bucket, key, uploadID string) error
 	ListParts(ctx context.Context, r ListParts) (PartPage, error)
@@ -56,8 +64,10 @@ type Body interface {
 type Digests struct {
 	Size int64
 	MD5  [16]byte
-	// Checksum is the one that the client sent or asked for; the default
-	// algorithm (CRC64NVME) if it named none.
+	// Checksum is the one to store: what the client sent or asked for; the
+	// default algorithm (CRC64NVME) if it named none. For a part it always has
+	// the upload's algorithm (see Upload.Algorithm), so that those of the parts
+	// make the object's.
 	Checksum Checksum
 }
 

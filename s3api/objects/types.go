@@ -96,7 +96,8 @@ type Condition struct {
 	// IfMatch is an ETag without quotes, or "*"; empty for none. A missing
 	// object fails it with KindNoSuchKey, another ETag with KindPrecondition.
 	IfMatch string
-	// IfNoneMatch is "*" or empty: nothing may exist.
+	// IfNoneMatch is "*" (nothing may exist), or an ETag without quotes that
+	// the existing object must not have; empty for none. It fails with KindPrecondition.
 	IfNoneMatch string
 	// IfSize and IfModified restrict a delete (x-amz-if-match-size, -last-modified-time).
 	IfSize     *int64
@@ -104,10 +105,33 @@ type Condition struct {
 }
 
 // SourceCondition is what must hold of a copy's source (x-amz-copy-source-if-*).
-// Empty ETags and zero times are none.
+// Empty ETags and zero times are none; an ETag has no quotes, or is "*".
 type SourceCondition struct {
 	IfMatch, IfNoneMatch          string
 	IfModifiedSince, IfUnmodified time.Time
+}
+
+// Holds evaluates the condition against a source that exists. A backend whose source
+// fails it returns KindPrecondition. An ETag decides over the date of the same
+// sense, as in the pairs that the CopyObject reference describes; times
+// compare in whole seconds, because that is what Last-Modified says.
+func (c SourceCondition) Holds(etag string, modified time.Time) bool {
+	modified = modified.Truncate(time.Second)
+	switch {
+	case c.IfMatch != "":
+		if c.IfMatch != "*" && c.IfMatch != etag {
+			return false
+		}
+	case !c.IfUnmodified.IsZero() && modified.After(c.IfUnmodified):
+		return false
+	}
+	switch {
+	case c.IfNoneMatch != "":
+		return c.IfNoneMatch != "*" && c.IfNoneMatch != etag
+	case !c.IfModifiedSince.IsZero():
+		return modified.After(c.IfModifiedSince)
+	}
+	return true
 }
 
 // Put asks for an object.
@@ -137,12 +161,18 @@ type Copy struct {
 	If          Condition
 	// Checksum asks for another algorithm than the source's; empty for the same.
 	Checksum Algorithm
+	// Owner is the account that the copy belongs to.
+	Owner string
+	// MaxSize bounds the source: a larger one is KindTooLarge. 0 for no bound.
+	MaxSize int64
 }
 
 // List asks for a page of objects in key order.
 type List struct {
 	Bucket, Prefix, Delimiter string
-	// After is exclusive: a key, or a common prefix (then everything under it is skipped).
+	// After is exclusive. It is a key (keys up to it are skipped; a common prefix that
+	// holds a later key is still listed), or exactly a common prefix of this
+	// listing (then everything under it is skipped).
 	After string
 	// Max is 1 to 1000: keys and common prefixes together.
 	Max int
@@ -170,8 +200,10 @@ type Upload struct {
 	Bucket, Key, ID string
 	Initiated       time.Time
 	Meta            Meta
-	Algorithm       Algorithm
-	ChecksumType    ChecksumType
+	// Algorithm is what the client named at the start, with its type; empty if it
+	// named none: parts then carry CRC64NVME and the object gets FULL_OBJECT of it.
+	Algorithm    Algorithm
+	ChecksumType ChecksumType
 }
 
 // PutPart stores one part.
@@ -187,6 +219,8 @@ type CopyPart struct {
 	Source                  SourceCondition
 	// Offset and Length are the range; Length -1 for the whole object.
 	Offset, Length int64
+	// MaxSize bounds what is copied: more is KindTooLarge. 0 for no bound.
+	MaxSize int64
 }
 
 // Part is a stored part.
