@@ -1,0 +1,8 @@
+// Package e2e runs real clients (the aws CLI, boto3, restic, rclone, s3cmd,
+// minio-go, curl) against a real catena process, over HTTP, over TLS and behind
+// nginx, and compares every byte. A file per client.
+//
+// The tests need the clients that install.sh brings; CATENA_E2E names the
+// folder. Without it they are skipped, and `go test ./...` needs only Go; the
+// gate sets CATENA_E2E_REQUIRED, which turns a skip into a failure.
+package e2e
