@@ -43,7 +43,12 @@ func CanMount() string {
 
 // NewLoop makes a file of the size in dir, with a file system, and mounts it.
 func NewLoop(ctx context.Context, dir, name string, size int64) (*Loop, error) {
-	l := &Loop{File: filepath.Join(dir, name+".img"), Mount: filepath.Join(dir, name)}
+	return NewLoopAt(ctx, filepath.Join(dir, name+".img"), filepath.Join(dir, name), size)
+}
+
+// NewLoopAt is NewLoop with the backing file and the mount point named.
+func NewLoopAt(ctx context.Context, file, mount string, size int64) (*Loop, error) {
+	l := &Loop{File: file, Mount: mount}
 	f, err := os.Create(l.File)
 	if err != nil {
 		return nil, err
