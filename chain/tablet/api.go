@@ -6,7 +6,8 @@ type Reader interface {
 	// Get returns the value of a row; ok is false if there is none.
 	Get(key []byte) (value []byte, ok bool, err error)
 	// Scan calls fn for each row in [from, to), in order, until fn returns
-	// false. key and value are valid only during the call.
+	// false. key and value are valid only during the call. A nil to is the end
+	// of all rows. Body rows are scanned with an empty value.
 	Scan(from, to []byte, fn func(key, value []byte) bool) error
 	// Payload returns the bytes of a body row, verified.
 	Payload(key []byte) (bytes []byte, ok bool, err error)
@@ -23,4 +24,7 @@ type Put struct {
 type Rows struct {
 	Puts    []Put
 	Deletes [][]byte
+	// Objects and Bytes are by how much the entry changes the bucket's object
+	// count and size; for quotas and statistics.
+	Objects, Bytes int64
 }
