@@ -2,6 +2,12 @@ package data
 
 import "catena/chain"
 
+// BlockSize is the number of bytes that one checksum of Sums covers.
+const BlockSize = 64 << 10
+
+// MaxKey is the longest key of a chunk's home, in bytes.
+const MaxKey = 1024
+
 // Header is what a chunk says of itself. It is written once.
 type Header struct {
 	ID chain.ChunkID
@@ -18,11 +24,24 @@ type Header struct {
 // Sums are the checksums of a chunk's bytes: CRC32C of each 64 KiB block, in order.
 type Sums []uint32
 
-// State is what a replica persists beside its chunks.
+// FeedID names one unbroken stream of live changes from a source to a joiner:
+// the source, its start, and a counter within that start. The zero value names none.
+type FeedID struct {
+	Source chain.ReplicaID
+	Boot   uint64
+	N      uint64
+}
+
+// State is what a replica persists beside its chunks. MarshalState encodes it.
 type State struct {
 	Config chain.Config
+	// Boot counts the starts of this replica. It is persisted before the
+	// replica acts, so a neighbour can tell a restart from a late message.
+	Boot uint64
 	// CommitPath is the joiner on this tail's commit path in Config.Epoch.
 	CommitPath chain.ReplicaID
+	// Feed is the feed for which SyncedTo holds: in another one the scan starts anew.
+	Feed FeedID
 	// SyncedTo is how far a joiner's scan of its source has come, to go on
 	// after a restart; SyncDone says that it reached the end.
 	SyncedTo chain.ChunkID
@@ -32,6 +51,7 @@ type State struct {
 // Recovered is what the store found of a replica. Chunks are not listed: the
 // machine asks for them by events when it needs them.
 type Recovered struct {
+	// State is nil for a replica that never acted.
 	State *State
 }
 
@@ -52,6 +72,7 @@ type (
 	Deliver struct{ Env chain.Envelope }
 	// Open asks the head for space for a chunk. Epoch is the caller's; a
 	// different one is refused. Reply answers when every replica has it open.
+	// Frames may follow at once, before the reply.
 	Open struct {
 		ID     uint64
 		Epoch  chain.Epoch
@@ -59,7 +80,8 @@ type (
 	}
 	// Frame brings bytes of an open chunk, in order, at most chain.MaxFrame.
 	// Bytes are shared and never changed after this. Reply answers when the
-	// frame was taken (flow control), not when it is durable.
+	// frame was taken (flow control), not when it is durable. RefusedBusy says
+	// that this frame was not taken; the chunk is still open.
 	Frame struct {
 		ID     uint64
 		Chunk  chain.ChunkID
@@ -75,7 +97,7 @@ type (
 		Chunk chain.ChunkID
 		Sums  Sums
 	}
-	// Abort frees an open chunk: the caller went away.
+	// Abort frees an open chunk: the caller went away. A seal under way goes on.
 	Abort struct{ Chunk chain.ChunkID }
 	// Clone points a new id at a part of an old chunk's bytes, on every replica.
 	Clone struct {
@@ -91,11 +113,25 @@ type (
 		ID     uint64
 		Chunks []chain.ChunkID
 	}
+	// Probe asks the head to confirm that it is the head of the newest epoch:
+	// Reply answers nil when every replica of the chain agreed after this. It
+	// is what makes "chunk gone" believable to a reader. Below MinAck nothing
+	// can be confirmed.
+	Probe struct {
+		ID    uint64
+		Epoch chain.Epoch
+	}
+	// Repair asks for good copies of chunks that this replica should have and
+	// whose own copies the store has put aside. They are copied from a neighbour.
+	Repair struct{ Chunks []chain.ChunkID }
 	// Durable says that everything persisted with a token up to Token is on disk.
 	Durable struct{ Token uint64 }
-	// Reserved answers Reserve: Err is a *chain.Refusal (full) or nil.
+	// Reserved answers Reserve: Err is a *chain.Refusal or nil. RefusedFull: no
+	// space. RefusedInvalid: the store has a sealed chunk of this id, which
+	// Held describes.
 	Reserved struct {
 		Chunk chain.ChunkID
+		Held  *Chunk
 		Err   error
 	}
 	// Computed answers WriteFrame of the last byte: the sums of what was written.
@@ -104,7 +140,8 @@ type (
 		Sums  Sums
 	}
 	// Cloned answers MakeClone before it is durable: Err is a *chain.Refusal
-	// (old chunk gone) or nil.
+	// (RefusedGone: no old chunk; RefusedInvalid: the new id exists, or the
+	// range lies outside) or nil. After an error Durable need not cover the token.
 	Cloned struct {
 		Token uint64
 		Err   error
@@ -115,15 +152,17 @@ type (
 		Chunks []Chunk
 		More   bool
 	}
-	// ChunkRead answers ReadChunk: verified bytes, or Err (gone or damaged).
+	// ChunkRead answers ReadChunk: the chunk as it was sealed and its verified
+	// bytes, or Err: a *chain.Refusal with RefusedGone, or any other error for damage.
 	ChunkRead struct {
 		ID    uint64
+		Chunk Chunk
 		Bytes []byte
 		Err   error
 	}
 	// Free tells the store's free space, in bytes above its limit.
 	Free struct{ Bytes int64 }
-	// Tick lets time pass.
+	// Tick lets time pass. The driver sends it at least every Config.TickEvery.
 	Tick struct{}
 )
 
@@ -135,6 +174,8 @@ func (Seal) isEvent()      {}
 func (Abort) isEvent()     {}
 func (Clone) isEvent()     {}
 func (Remove) isEvent()    {}
+func (Probe) isEvent()     {}
+func (Repair) isEvent()    {}
 func (Durable) isEvent()   {}
 func (Reserved) isEvent()  {}
 func (Computed) isEvent()  {}
@@ -148,7 +189,9 @@ func (Tick) isEvent()      {}
 type Effect interface{ isEffect() }
 
 type (
-	// PersistState appends the state record; Durable{Token} answers.
+	// PersistState appends the state record; Durable{Token} answers. Tokens of
+	// one replica grow by one over all effects that carry one, and what they
+	// persist takes effect in that order, also after a crash.
 	PersistState struct {
 		Token uint64
 		State State
@@ -169,7 +212,8 @@ type (
 		Header Header
 		Sums   Sums
 	}
-	// Release frees the reserved space of a chunk that will not be sealed.
+	// Release frees the reserved space of a chunk that will not be sealed. It
+	// may come before Reserved or Computed was answered.
 	Release struct{ Chunk chain.ChunkID }
 	// MakeClone appends a clone record; Cloned answers, then Durable{Token}.
 	MakeClone struct {
@@ -178,8 +222,17 @@ type (
 		Old    chain.ChunkID
 		Offset uint32
 	}
-	// PersistRemove appends removal records; Durable{Token} answers.
+	// PersistRemove appends removal records; Durable{Token} answers. Later
+	// MakeClone effects do not see these chunks.
 	PersistRemove struct {
+		Token  uint64
+		Chunks []chain.ChunkID
+	}
+	// Quarantine puts sealed chunks aside, durably: they are neither read nor
+	// listed nor cloned any more, their bytes are kept for people, and their
+	// ids may be reserved again. Durable{Token} answers. A joiner does this
+	// with chunks that its source does not have.
+	Quarantine struct {
 		Token  uint64
 		Chunks []chain.ChunkID
 	}
@@ -214,6 +267,7 @@ func (PersistSeal) isEffect()   {}
 func (Release) isEffect()       {}
 func (MakeClone) isEffect()     {}
 func (PersistRemove) isEffect() {}
+func (Quarantine) isEffect()    {}
 func (List) isEffect()          {}
 func (ReadChunk) isEffect()     {}
 func (Send) isEffect()          {}
