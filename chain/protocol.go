@@ -51,6 +51,12 @@ const (
 	ReportDiverged ReportKind = 3
 	// ReportUnreachable: the sender cannot reach Replica: a hint, never a proof.
 	ReportUnreachable ReportKind = 4
+	// ReportBehind: the joiner Replica has rows that the source's log no longer
+	// reaches; it is filled as a new incarnation, beside its old rows. Sent by the tail.
+	ReportBehind ReportKind = 5
+	// ReportClock: an entry's time is so far ahead of the clock of Replica that
+	// it holds the entry back: one of the clocks is wrong.
+	ReportClock ReportKind = 6
 )
 
 // Report is what a replica tells the master. Losing one is harmless: machines

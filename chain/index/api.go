@@ -24,7 +24,9 @@ type Entry struct {
 	Payload []byte
 }
 
-// Command is what a gateway asks of a tablet; opaque here.
+// Command is what a gateway asks of a tablet; opaque here, except that one with
+// a method Creates() bool that answers true is refused while any member has no
+// free space (RefusedFull). Commands without it are always taken.
 type Command any
 
 // Answer is what the machine answers; opaque here.
@@ -66,8 +68,10 @@ type Machine interface {
 	Commit(seq uint64)
 	// Truncate forgets pending entries above seq (a joiner's log was cut).
 	Truncate(seq uint64)
-	// Reload is called when the applied rows were replaced (a snapshot was
-	// installed): the driver has already given the machine its new rows.
+	// Reload is called when the applied rows were replaced: every page of a
+	// snapshot is installed and readable, and EndInstall is among the effects of
+	// this step. The machine forgets what it held, pending entries too; Append
+	// is called again for each.
 	Reload(applied Applied)
 }
 
@@ -110,9 +114,21 @@ type State struct {
 	Installing bool
 	// SnapshotFrom is where the next page starts, to go on after a restart.
 	SnapshotFrom []byte
+	// SnapshotAt is the position at which the snapshot's first page was read:
+	// the log of this incarnation goes on from there. Zero if it never
+	// installed one, or has no page of it yet.
+	SnapshotAt Applied
+	// SnapshotMax is the newest position that any page may have seen: the rows
+	// are consistent once everything up to it is applied.
+	SnapshotMax uint64
+	// Boot counts the starts of this replica. It is raised and persisted before
+	// the replica says anything, so that no stream, probe or lease request of an
+	// earlier start can be mistaken for one of this.
+	Boot uint64
 }
 
-// Recovered is what the store found of a replica.
+// Recovered is what the store found of a replica. All of it is on disk: the
+// store has synced what it replayed before it hands it over.
 type Recovered struct {
 	// State is nil for a replica that never acted.
 	State *State
@@ -144,6 +160,7 @@ type (
 	// orders nothing. Reply carries a nil Answer.
 	Barrier struct{ ID uint64 }
 	// Durable says that everything persisted with a token up to Token is on disk.
+	// What the effects wrote in an order becomes durable in that order.
 	Durable struct{ Token uint64 }
 	// PageRead answers ReadPage.
 	PageRead struct {
@@ -152,7 +169,9 @@ type (
 	}
 	// PageInstalled answers InstallPage: the page's records are on disk.
 	PageInstalled struct{ ID uint64 }
-	// Drain asks the replica to hand back its lease before it is removed.
+	// Drain asks the replica to hand back its lease before it is removed: send
+	// it only then, because the hand-back is final for the epoch. It concerns
+	// the tail; the others have nothing to hand back.
 	Drain struct{}
 	// Free tells the store's free space, in bytes above its limit (0 or less: full).
 	Free struct{ Bytes int64 }
@@ -213,7 +232,9 @@ type (
 		Epoch chain.Epoch
 		Until chain.Instant
 	}
-	// ReadPage asks for a page of this replica's committed rows from From on.
+	// ReadPage asks for a page of this replica's committed rows from From on
+	// (nil: from the start). It may be read at any time before PageRead, at
+	// whatever position is applied then, but not before this effect's turn.
 	ReadPage struct {
 		ID   uint64
 		From []byte
@@ -226,12 +247,14 @@ type (
 		ID   uint64
 		Page Page
 	}
-	// EndInstall sets the rows' position; the driver loads the machine from the rows.
+	// EndInstall sets the rows' position, after every page was installed. The
+	// position is also in the State record that follows (SnapshotAt).
 	EndInstall struct{ Applied Applied }
 	// Report tells the master.
 	Report struct{ Report chain.Report }
 	// Stop ends the replica: it found its log diverged, or a format that it
-	// does not know. The driver logs Reason and drops the replica from service.
+	// does not know. The driver logs Reason and drops the replica from service;
+	// it may go on with Tick, so that the report that came with it is repeated.
 	Stop struct{ Reason string }
 )
 
