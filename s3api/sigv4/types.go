@@ -22,9 +22,6 @@ type Principal struct {
 type Credential struct {
 	SecretKey string
 	Principal Principal
-	// Generation changes when the secret of the same access key changes, so that
-	// signing keys derived from the old one are not used.
-	Generation uint64
 }
 
 // CredentialStore finds credentials. Lookup is called for every signed request, from
