@@ -1,0 +1,98 @@
+package objectd
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"catena/chain"
+	"catena/objectd/store"
+	"catena/objectd/vfs"
+
+	"github.com/prometheus/client_golang/prometheus"
+)
+
+// Clock gives the time that the machines are stepped with.
+type Clock interface{ Now() chain.Now }
+
+// Master is what a node tells the master. Calls return at once; a lost report
+// is repeated by the machine that made it.
+type Master interface {
+	Report(chain.Report)
+	// StoreFailed says that a disk of this node has ended, and why.
+	StoreFailed(id chain.StoreID, err error)
+}
+
+// DiskConfig is one disk of the node.
+type DiskConfig struct {
+	ID  chain.StoreID
+	FS  vfs.FS
+	Dir string
+}
+
+// Config is what a node needs.
+type Config struct {
+	Disks  []DiskConfig
+	Master Master
+	// Switch connects the replicas of this process; nil makes one.
+	Switch *Switch
+	Clock  Clock
+	// SegmentSize is for new stores; 0 is the store's default.
+	SegmentSize int64
+	// CacheBytes is the block cache that all disks share; 64 MiB when 0.
+	CacheBytes int64
+	// TickEvery is the pace at which machines see time pass; 100 ms when 0.
+	TickEvery time.Duration
+	Logger    *slog.Logger
+	// Registerer may be nil.
+	Registerer prometheus.Registerer
+}
+
+func (c *Config) setDefaults() {
+	if c.Switch == nil {
+		c.Switch = NewSwitch()
+	}
+	if c.CacheBytes == 0 {
+		c.CacheBytes = 64 << 20
+	}
+	if c.TickEvery == 0 {
+		c.TickEvery = 100 * time.Millisecond
+	}
+	if c.Logger == nil {
+		c.Logger = slog.New(slog.DiscardHandler)
+	}
+}
+
+// Validate reports everything that is wrong.
+func (c *Config) Validate() error {
+	var errs []error
+	if len(c.Disks) == 0 {
+		errs = append(errs, errors.New("objectd config: no disks"))
+	}
+	seen := map[chain.StoreID]bool{}
+	for i, d := range c.Disks {
+		if d.ID.IsZero() || d.FS == nil || d.Dir == "" {
+			errs = append(errs, fmt.Errorf("objectd config: disk %d lacks an id, a file system or a folder", i))
+		}
+		if seen[d.ID] {
+			errs = append(errs, fmt.Errorf("objectd config: store %s twice", d.ID))
+		}
+		seen[d.ID] = true
+	}
+	if c.Master == nil {
+		errs = append(errs, errors.New("objectd config: no Master"))
+	}
+	if c.Clock == nil {
+		errs = append(errs, errors.New("objectd config: no Clock"))
+	}
+	return errors.Join(errs...)
+}
+
+func (c *Config) storeConfig(d DiskConfig, cache *store.Cache, onFail func(error)) store.Config {
+	return store.Config{
+		FS: d.FS, Dir: d.Dir, StoreID: d.ID, SegmentSize: c.SegmentSize, Cache: cache,
+		DecodeRows: decodeRows, OnFail: onFail,
+		Logger: c.Logger.With("store", d.ID.String()), Registerer: c.Registerer,
+	}
+}

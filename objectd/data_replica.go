@@ -1,0 +1,186 @@
+package objectd
+
+import (
+	"context"
+	"errors"
+
+	"catena/chain"
+	"catena/chain/data"
+	"catena/objectd/store"
+)
+
+// dataReplica is the actor of one replica of a data chain.
+type dataReplica struct {
+	actor
+	core *data.Replica
+
+	// The rest belongs to the actor's goroutine.
+	waiting map[uint64]chan<- error
+	nextID  uint64
+	dead    bool
+	// local holds answers of synchronous effects, stepped before the next item.
+	local []data.Event
+}
+
+// chunkRequest is a request on its way to the machine; make gives its event.
+type chunkRequest struct {
+	make  func(id uint64) data.Event
+	reply chan<- error
+}
+
+func newDataReplica(n *Node, d *disk, rec store.Recovered) (*dataReplica, error) {
+	r := &dataReplica{actor: newActor(n, d, rec.Key), waiting: map[uint64]chan<- error{}}
+	var recovered data.Recovered
+	if rec.State != nil {
+		st, err := data.UnmarshalState(rec.State)
+		if err != nil {
+			return nil, err
+		}
+		recovered.State = &st
+		r.learn(st.Config)
+	}
+	core, effects, err := data.New(data.Config{
+		Self: r.addr.replica, Chain: r.addr.chain, Recovered: recovered, Now: n.cfg.Clock.Now(),
+	})
+	if err != nil {
+		return nil, err
+	}
+	r.core = core
+	r.carryOut(effects)
+	return r, nil
+}
+
+func (r *dataReplica) base() *actor { return &r.actor }
+func (r *dataReplica) tick()        { r.box.post(data.Tick{}) }
+func (r *dataReplica) free(b int64) { r.box.post(data.Free{Bytes: b}) }
+
+func (r *dataReplica) configure(c chain.Config) {
+	if r.learn(c) {
+		r.box.post(data.Configure{Config: c})
+	}
+}
+
+// run is the actor's goroutine.
+func (r *dataReplica) run() {
+	r.loop(r.handle)
+	r.die(r.refusal(chain.RefusedUnknown, "the replica ended"))
+}
+
+func (r *dataReplica) handle(item any) {
+	if r.dead {
+		if q, ok := item.(chunkRequest); ok {
+			q.reply <- r.refusal(chain.RefusedFailed, "the replica ended")
+		}
+		return
+	}
+	switch it := item.(type) {
+	case chunkRequest:
+		r.nextID++
+		r.waiting[r.nextID] = it.reply
+		r.step(it.make(r.nextID))
+	case storeError:
+		r.fail(it.err)
+	case data.Event:
+		r.step(it)
+	}
+}
+
+// step steps the machine, and again for what its effects answered at once.
+func (r *dataReplica) step(ev data.Event) {
+	r.carryOut(r.core.Step(r.node.cfg.Clock.Now(), ev))
+	for len(r.local) > 0 && !r.dead {
+		next := r.local[0]
+		r.local = r.local[1:]
+		r.carryOut(r.core.Step(r.node.cfg.Clock.Now(), next))
+	}
+}
+
+func (r *dataReplica) die(why error) {
+	r.dead = true
+	for id, ch := range r.waiting {
+		ch <- why
+		delete(r.waiting, id)
+	}
+}
+
+func (r *dataReplica) fail(err error) {
+	if r.dead {
+		return
+	}
+	r.node.cfg.Logger.Error("data replica ended", "chain", r.addr.chain, "replica", r.addr.replica.String(), "err", err)
+	r.node.cfg.Switch.detach(r.addr)
+	r.die(r.refusal(chain.RefusedUnknown, err.Error()))
+}
+
+// chunk gives a request to a replica of a data chain and waits.
+func (n *Node) chunk(ctx context.Context, c chain.ChainID, id chain.ReplicaID, make_ func(id uint64) data.Event) error {
+	r, ok := n.lookup(address{c, id}).(*dataReplica)
+	if !ok {
+		return n.absent(c)
+	}
+	reply := make(chan error, 1)
+	if !r.box.post(chunkRequest{make: make_, reply: reply}) {
+		return r.refusal(chain.RefusedFailed, "the store failed")
+	}
+	select {
+	case err := <-reply:
+		return err
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// OpenChunk asks a head for space for a chunk.
+func (n *Node) OpenChunk(ctx context.Context, c chain.ChainID, id chain.ReplicaID, epoch chain.Epoch, h data.Header) error {
+	return n.chunk(ctx, c, id, func(id uint64) data.Event { return data.Open{ID: id, Epoch: epoch, Header: h} })
+}
+
+// WriteChunk sends bytes of an open chunk, in order. They must not change afterwards.
+func (n *Node) WriteChunk(ctx context.Context, c chain.ChainID, id chain.ReplicaID, chunk chain.ChunkID, off uint32, b []byte) error {
+	return n.chunk(ctx, c, id, func(id uint64) data.Event { return data.Frame{ID: id, Chunk: chunk, Offset: off, Bytes: b} })
+}
+
+// SealChunk ends a chunk; nil means durable on every replica.
+func (n *Node) SealChunk(ctx context.Context, c chain.ChainID, id chain.ReplicaID, chunk chain.ChunkID, sums data.Sums) error {
+	return n.chunk(ctx, c, id, func(id uint64) data.Event { return data.Seal{ID: id, Chunk: chunk, Sums: sums} })
+}
+
+// AbortChunk frees an open chunk. It does not wait.
+func (n *Node) AbortChunk(c chain.ChainID, id chain.ReplicaID, chunk chain.ChunkID) {
+	if r, ok := n.lookup(address{c, id}).(*dataReplica); ok {
+		r.box.post(data.Abort{Chunk: chunk})
+	}
+}
+
+// CloneChunk points a new id at part of an old chunk's bytes.
+func (n *Node) CloneChunk(ctx context.Context, c chain.ChainID, id chain.ReplicaID, epoch chain.Epoch, h data.Header, old chain.ChunkID, off uint32) error {
+	return n.chunk(ctx, c, id, func(id uint64) data.Event {
+		return data.Clone{ID: id, Epoch: epoch, Header: h, Old: old, Offset: off}
+	})
+}
+
+// RemoveChunks drops chunks, also those that are not there.
+func (n *Node) RemoveChunks(ctx context.Context, c chain.ChainID, id chain.ReplicaID, chunks []chain.ChunkID) error {
+	return n.chunk(ctx, c, id, func(id uint64) data.Event { return data.Remove{ID: id, Chunks: chunks} })
+}
+
+// ReadChunk reads verified bytes of a sealed chunk at any replica. A refusal
+// with RefusedGone counts only if its Newest is the newest configuration and
+// the replica serves in it.
+func (n *Node) ReadChunk(c chain.ChainID, id chain.ReplicaID, chunk chain.ChunkID, off, size uint32) ([]byte, error) {
+	r, ok := n.lookup(address{c, id}).(*dataReplica)
+	if !ok {
+		return nil, n.absent(c)
+	}
+	if r.disk.failed() != nil {
+		return nil, r.refusal(chain.RefusedFailed, "the store failed")
+	}
+	b, err := r.disk.st.ReadChunk(r.key, chunk, off, size)
+	switch {
+	case err == nil:
+		return b, nil
+	case errors.Is(err, store.ErrGone):
+		return nil, r.refusal(chain.RefusedGone, chunk.String())
+	}
+	return nil, r.refusal(chain.RefusedFailed, err.Error())
+}
