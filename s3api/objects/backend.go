@@ -28,7 +28,11 @@ type Backend interface {
 	// DeleteMany removes keys; the result has one entry for each, in order.
 	// Transient trouble fails the whole call, never a part of it.
 	DeleteMany(ctx context.Context, bucket string, keys []Delete) ([]error, error)
-	// Copy makes an object from (part of) another, by clones where it can.
+	// Copy makes an object from another, by clones where it can. The copy has the
+	// ETag, the parts and the checksum of its source, because it is the same
+	// bytes; if another algorithm is asked for, the bytes are read to compute a
+	// FULL_OBJECT checksum of it, and the parts lose theirs. KindNoSuchBucket and
+	// KindNoSuchKey of the source name the source in the error.
 	Copy(ctx context.Context, r Copy) (Info, error)
 	List(ctx context.Context, r List) (Page, error)
 

@@ -23,12 +23,13 @@ const (
 	KindEntityTooSmall               // a part but the last is smaller than 5 MiB
 	KindInvalidRange                 // the range lies outside the source
 	KindTooLarge                     // the result would be larger than 5 TiB
-	KindBadChecksum                  // the checksum or size of a completion differs
+	KindBadChecksum                  // the checksum of a completion differs
 	KindUnavailable                  // chains are down: nothing was done; try again
 	KindSlowDown                     // over a limit: nothing was done; try again
 	KindUnknown                      // the outcome is unknown
 	KindFull                         // no space for creates
 	KindNotModified                  // a source condition says "not modified"
+	KindBadSize                      // the size that a completion names differs from the sum of its parts
 )
 
 var kindNames = map[Kind]string{
@@ -37,6 +38,7 @@ var kindNames = map[Kind]string{
 	KindInvalidPart: "invalid part", KindInvalidPartOrder: "invalid part order", KindEntityTooSmall: "part too small", KindInvalidRange: "invalid range",
 	KindTooLarge: "too large", KindBadChecksum: "bad checksum", KindUnavailable: "unavailable", KindSlowDown: "slow down",
 	KindUnknown: "outcome unknown", KindFull: "full", KindNotModified: "not modified",
+	KindBadSize: "bad size",
 }
 
 // String names the kind.
