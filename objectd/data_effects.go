@@ -24,7 +24,7 @@ func (r *dataReplica) do(effect data.Effect) {
 	case data.PersistState:
 		st.Append(r.durable(e.Token), store.State(r.key, chain.KindData, data.MarshalState(e.State)))
 	case data.Reserve:
-		r.local = append(r.local, data.Reserved{Chunk: e.Header.ID, Err: r.asRefusal(st.Reserve(r.key, e.Header))})
+		r.reserve(e.Header)
 	case data.WriteFrame:
 		r.writeFrame(e)
 	case data.PersistSeal:
@@ -36,6 +36,8 @@ func (r *dataReplica) do(effect data.Effect) {
 		r.local = append(r.local, data.Cloned{Token: e.Token, Err: r.asRefusal(err)})
 	case data.PersistRemove:
 		st.Append(r.durable(e.Token), store.Remove(r.key, e.Chunks))
+	case data.Quarantine:
+		st.Append(r.durable(e.Token), store.Quarantine(r.key, e.Chunks))
 	case data.List:
 		go r.list(e)
 	case data.ReadChunk:
@@ -85,7 +87,20 @@ func (r *dataReplica) read(e data.ReadChunk) {
 	if err == nil {
 		b, err = r.disk.st.ReadChunk(r.key, e.Chunk, 0, info.Header.Size)
 	}
-	r.box.post(data.ChunkRead{ID: e.ID, Bytes: b, Err: r.asRefusal(err)})
+	r.box.post(data.ChunkRead{ID: e.ID, Chunk: info.Chunk, Bytes: b, Err: r.asRefusal(err)})
+}
+
+// reserve takes space; a sealed chunk of the same id is described, since a
+// joiner may adopt it.
+func (r *dataReplica) reserve(h data.Header) {
+	err := r.disk.st.Reserve(r.key, h)
+	ev := data.Reserved{Chunk: h.ID, Err: r.asRefusal(err)}
+	if errors.Is(err, store.ErrInvalid) {
+		if info, herr := r.disk.st.Chunk(r.key, h.ID); herr == nil {
+			ev.Held = &info.Chunk
+		}
+	}
+	r.local = append(r.local, ev)
 }
 
 // asRefusal says an error of the store in the protocol's words.

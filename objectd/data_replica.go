@@ -164,9 +164,14 @@ func (n *Node) RemoveChunks(ctx context.Context, c chain.ChainID, id chain.Repli
 	return n.chunk(ctx, c, id, func(id uint64) data.Event { return data.Remove{ID: id, Chunks: chunks} })
 }
 
-// ReadChunk reads verified bytes of a sealed chunk at any replica. A refusal
-// with RefusedGone counts only if its Newest is the newest configuration and
-// the replica serves in it.
+// ProbeChain asks a head to confirm that it is the head of this epoch, with
+// every replica of the chain: it makes "chunk gone" believable.
+func (n *Node) ProbeChain(ctx context.Context, c chain.ChainID, id chain.ReplicaID, epoch chain.Epoch) error {
+	return n.chunk(ctx, c, id, func(id uint64) data.Event { return data.Probe{ID: id, Epoch: epoch} })
+}
+
+// ReadChunk reads verified bytes of a sealed chunk at any replica. RefusedGone
+// is believed only from a Serving replica in the newest epoch: see ProbeChain.
 func (n *Node) ReadChunk(c chain.ChainID, id chain.ReplicaID, chunk chain.ChunkID, off, size uint32) ([]byte, error) {
 	r, ok := n.lookup(address{c, id}).(*dataReplica)
 	if !ok {

@@ -104,20 +104,9 @@ func (r *indexReplica) readPage(e index.ReadPage) {
 	r.box.post(pageReady{e.ID, page, err})
 }
 
-// endInstall sets the rows' position and gives the machine its new rows, before
-// the machine is told (Reload follows in the core's own step).
+// endInstall sets the rows' position, when every page is in place.
 func (r *indexReplica) endInstall(applied index.Applied) {
 	if err := r.disk.st.EndInstall(r.key, applied); err != nil {
-		r.fail(err)
-		return
-	}
-	rd, err := r.disk.st.Reader(r.key)
-	if err != nil {
-		r.fail(err)
-		return
-	}
-	defer rd.Close()
-	if err := r.machine.Load(rd, applied); err != nil {
 		r.fail(err)
 	}
 }

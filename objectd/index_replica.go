@@ -69,7 +69,7 @@ func newIndexReplica(n *Node, d *disk, rec store.Recovered) (*indexReplica, erro
 		r.learn(st.Config)
 	}
 	core, effects, err := index.New(index.Config{
-		Self: r.addr.replica, Chain: r.addr.chain, Machine: machine, Recovered: recovered, Now: n.cfg.Clock.Now(),
+		Self: r.addr.replica, Chain: r.addr.chain, Machine: reloader{machine, r}, Recovered: recovered,
 	})
 	if err != nil {
 		return nil, err
@@ -170,6 +170,25 @@ func (r *indexReplica) loadMachine(applied index.Applied) (*tablet.Machine, erro
 	defer rd.Close()
 	m := tablet.NewMachine(tablet.Config{Tablet: r.tablet})
 	return m, m.Load(rd, applied)
+}
+
+// reloader is the tablet's machine, which after a snapshot loads itself from
+// the rows that the driver has put in place.
+type reloader struct {
+	*tablet.Machine
+	r *indexReplica
+}
+
+// Reload implements index.Machine.
+func (m reloader) Reload(applied index.Applied) {
+	rd, err := m.r.disk.st.Reader(m.r.key)
+	if err == nil {
+		err = m.Load(rd, applied)
+		_ = rd.Close() // releases a snapshot; nothing is written
+	}
+	if err != nil {
+		m.r.box.post(storeError{err})
+	}
 }
 
 // Propose gives a command to a replica of an index chain and waits for its

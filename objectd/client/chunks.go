@@ -137,7 +137,7 @@ func (c *Client) Read(ctx context.Context, e tablet.Extent, off, n uint32) ([]by
 	defer cancel()
 	var wait backoff
 	for {
-		b, err := c.readOnce(e, off, n)
+		b, err := c.readOnce(ctx, e, off, n)
 		if err == nil || final(err) {
 			return b, err
 		}
@@ -147,7 +147,8 @@ func (c *Client) Read(ctx context.Context, e tablet.Extent, off, n uint32) ([]by
 	}
 }
 
-func (c *Client) readOnce(e tablet.Extent, off, n uint32) ([]byte, error) {
+// readOnce asks one Serving replica after the other.
+func (c *Client) readOnce(ctx context.Context, e tablet.Extent, off, n uint32) ([]byte, error) {
 	m := c.node.Map()
 	if m == nil {
 		return nil, &chain.Refusal{Kind: chain.RefusedNotReady, Detail: "no map yet"}
@@ -157,6 +158,7 @@ func (c *Client) readOnce(e tablet.Extent, off, n uint32) ([]byte, error) {
 		return nil, &chain.Refusal{Kind: chain.RefusedNotReady, Chain: e.Chain, Detail: "no such chain in the map"}
 	}
 	var last error
+	gone := 0
 	first := rand.IntN(len(cfg.Serving))
 	for i := range cfg.Serving {
 		r := cfg.Serving[(first+i)%len(cfg.Serving)]
@@ -166,14 +168,27 @@ func (c *Client) readOnce(e tablet.Extent, off, n uint32) ([]byte, error) {
 		}
 		last = err
 		var ref *chain.Refusal
-		if errors.As(err, &ref) && ref.Kind == chain.RefusedGone && ref.Newest.Epoch == cfg.Epoch {
-			return nil, err // r serves in the newest epoch known
-		}
 		if errors.As(err, &ref) && ref.Kind == chain.RefusedGone {
-			last = &chain.Refusal{Kind: chain.RefusedEpoch, Chain: e.Chain, Newest: cfg}
+			gone++
 		}
 	}
+	if gone < len(cfg.Serving) {
+		return nil, notGone(cfg, last)
+	}
+	// All say so; it counts if they still serve in the newest epoch.
+	if err := c.node.ProbeChain(ctx, e.Chain, cfg.Head(), cfg.Epoch); err != nil {
+		return nil, notGone(cfg, err)
+	}
 	return nil, last
+}
+
+// notGone turns a RefusedGone that is not believed into "ask again".
+func notGone(cfg chain.Config, err error) error {
+	var ref *chain.Refusal
+	if errors.As(err, &ref) && ref.Kind == chain.RefusedGone {
+		return &chain.Refusal{Kind: chain.RefusedEpoch, Chain: cfg.Chain, Newest: cfg, Detail: "not every serving replica says that it is gone"}
+	}
+	return err
 }
 
 // Clone points the new id h.ID at e's bytes, on e's chain, and answers when

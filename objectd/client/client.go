@@ -25,6 +25,7 @@ type Node interface {
 	AbortChunk(c chain.ChainID, r chain.ReplicaID, id chain.ChunkID)
 	CloneChunk(ctx context.Context, c chain.ChainID, r chain.ReplicaID, e chain.Epoch, h data.Header, old chain.ChunkID, off uint32) error
 	RemoveChunks(ctx context.Context, c chain.ChainID, r chain.ReplicaID, ids []chain.ChunkID) error
+	ProbeChain(ctx context.Context, c chain.ChainID, r chain.ReplicaID, e chain.Epoch) error
 	ReadChunk(c chain.ChainID, r chain.ReplicaID, id chain.ChunkID, off, n uint32) ([]byte, error)
 }
 
