@@ -183,7 +183,8 @@ func (v Value) Base64() string { return base64.StdEncoding.EncodeToString(v.Sum)
 // refuses another length and anything behind it ("-N" too).
 func Parse(a Algorithm, text string) (Value, error) {
 	sum, err := base64.StdEncoding.Strict().DecodeString(text)
-	if err != nil || len(sum) != a.Size() || !a.Valid() {
+	// The length of the text too: the decoder passes over line ends.
+	if err != nil || !a.Valid() || len(sum) != a.Size() || len(text) != base64.StdEncoding.EncodedLen(a.Size()) {
 		return Value{}, fmt.Errorf("checksum: %q is not a base64 %s", text, a)
 	}
 	return Value{Algorithm: a, Type: FullObject, Sum: sum}, nil
