@@ -19,8 +19,8 @@ func sum(a Algorithm, b []byte) []byte {
 // catalogue and FIPS 180, in base64.
 func TestKnownValues(t *testing.T) {
 	for a, want := range map[Algorithm]string{
-		CRC32: "y/Q5Jg==", CRC32C: "4waSgw==", CRC64NVME: "rosUhgoHmYg=",
-		SHA1: "98O8HYCOBHMq32eZZczDTKeuNEE=", SHA256: "FeKwuRH76/m/+OIbKD0tf7aNUC2gdkDPYiJuRs+eX+U=",
+		CRC32: "y/Q5Jg==", CRC32C: "4waSgw==", CRC64NVME: "rosUhgp5mIg=",
+		SHA1: "98O8HYCOBHMq32eZZczDTKeuNEE=", SHA256: "FeKw08M4keuw8e9gnsQZQgwg4yDOlMZfvIwzEkSOsiU=",
 	} {
 		v := Value{Algorithm: a, Type: FullObject, Sum: sum(a, []byte("123456789"))}
 		require.Equal(t, want, v.Text(), a.String())
