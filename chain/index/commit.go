@@ -1,0 +1,157 @@
+package index
+
+import (
+	"fmt"
+
+	"catena/chain"
+	"catena/chain/internal/mutant"
+)
+
+// tailCommit: only the tail decides that entries are committed: those that are
+// on its own disk, on every disk upstream (by what the present stream has
+// said), and on the disk of a joiner that is on the commit path. Below MinAck
+// nothing is.
+func (r *Replica) tailCommit() {
+	if r.off.Off(mutant.CommitBeforeAll) && r.isHead() && r.down != nil {
+		r.commitTo(min(r.durable, r.down.received))
+	}
+	if !r.isTail() {
+		return
+	}
+	if r.probe > r.confirmed {
+		r.confirmed = r.probe
+		r.ackDue = true
+		r.releaseWaiters()
+	}
+	if !r.writable() {
+		return
+	}
+	n := r.durablePrefix()
+	if r.off.Off(mutant.NoDurablePrefix) {
+		n = r.durable
+	}
+	if !r.state.CommitPath.IsZero() {
+		if r.join == nil || r.join.to != r.state.CommitPath {
+			return
+		}
+		n = min(n, r.join.durable)
+	}
+	r.commitTo(n)
+}
+
+// commitTo applies everything up to n, which is known to be committed, and
+// answers what waited for it.
+func (r *Replica) commitTo(n uint64) {
+	n = min(n, r.log.last().Seq)
+	if n <= r.applied.Seq || r.state.Installing {
+		return
+	}
+	for r.applied.Seq < n {
+		rec := r.log.at(r.applied.Seq + 1)
+		r.applied = Applied{Epoch: rec.e.Epoch, Seq: rec.e.Seq, Digest: rec.after, Rev: rec.e.Rev, Time: rec.e.Time}
+		r.emit(Apply{Entry: rec.e, After: r.applied})
+	}
+	r.machine.Commit(n)
+	r.answerProposals()
+	r.releaseWaiters()
+	r.trim()
+	r.ackDue = true
+}
+
+// trim forgets applied entries that nobody is likely to ask for.
+func (r *Replica) trim() {
+	entries, bytes := r.cfg.RetainEntries, r.cfg.RetainBytes
+	keep := r.applied.Seq
+	if l := r.join; l != nil && (l.state == linkStreaming || l.state == linkOffering || l.state == linkResuming) {
+		if have := int(r.log.last().Seq - r.log.base.Seq); have <= r.cfg.JoinEntries && r.log.bytes <= r.cfg.JoinBytes {
+			keep = min(keep, l.needs())
+		}
+	}
+	for keep > r.log.base.Seq {
+		n := len(r.log.recs)
+		if n <= entries && r.log.bytes <= bytes {
+			return
+		}
+		over := max(n-entries, 1)
+		r.log.trim(min(keep, r.log.base.Seq+uint64(over)))
+	}
+}
+
+// sendAck tells the predecessor (a joiner: its source) how far things are.
+func (r *Replica) sendAck() {
+	gap := r.ackGap
+	r.ackDue, r.ackGap = false, false
+	if r.up.ch.Accept == 0 {
+		return
+	}
+	r.up.acked = r.log.last().Seq
+	a := &Ack{
+		Channel: r.up.ch, Received: r.log.last().Seq, Durable: r.durable,
+		Committed: r.applied.Seq, Confirmed: r.confirmed, Free: r.leastFree(), Gap: gap,
+	}
+	if r.isJoiner() {
+		a.Based = r.up.resumed
+		a.Whole = r.whole()
+	}
+	r.send(r.up.from, a)
+}
+
+// onAck learns from downstream what is committed and confirmed, and passes it on.
+func (r *Replica) onAck(from chain.ReplicaID, m *Ack) {
+	l := r.linkTo(from)
+	if r.off.Off(mutant.NoEpochCheck) && l != nil && m.Epoch != l.ch.Epoch {
+		m2 := *m
+		m2.Channel = l.ch
+		m = &m2
+	}
+	if l == nil || m.Channel != l.ch || l.state == linkHello {
+		return
+	}
+	l.heard = r.now.Mono
+	l.free = m.Free
+	l.durable = max(l.durable, m.Durable)
+	if l.joiner {
+		r.ackOfJoiner(l, m)
+		return
+	}
+	if l.state != linkStreaming {
+		return
+	}
+	l.progress(m)
+	committed := m.Committed
+	if r.off.Off(mutant.HeadCountsDurable) {
+		committed = max(committed, min(m.Durable, r.durable))
+	}
+	if committed > r.durable && !r.off.Off(mutant.NoDurablePrefix) && !r.off.Off(mutant.CommitBeforeAll) {
+		// The tail commits nothing that is not on this disk: one of the two
+		// is wrong, and nothing is applied on the word of either.
+		r.strayed(l, fmt.Sprintf("says %d is committed, with %d durable upstream", committed, r.durable))
+		return
+	}
+	r.commitTo(committed)
+	if m.Confirmed > r.confirmed {
+		r.confirmed = m.Confirmed
+		r.ackDue = true
+		r.releaseWaiters()
+	}
+}
+
+// progress moves what is in flight.
+func (l *downLink) progress(m *Ack) {
+	l.received = max(l.received, m.Received)
+	if m.Gap && m.Received == l.received {
+		l.next = l.received + 1
+	}
+	l.next = max(l.next, l.received+1)
+}
+
+// leastFree is the least free space from here down, a joiner's too.
+func (r *Replica) leastFree() int64 {
+	free := r.free
+	for _, l := range []*downLink{r.down, r.join} {
+		if l != nil {
+			free = min(free, l.free)
+		}
+	}
+	return free
+}

@@ -1,0 +1,431 @@
+package index
+
+import (
+	"fmt"
+
+	"catena/chain"
+	"catena/chain/internal/mutant"
+)
+
+// unknownFree stands for a free space that nobody has told yet.
+const unknownFree = int64(1) << 62
+
+// upLink is the stream on which this replica receives.
+type upLink struct {
+	from chain.ReplicaID
+	ch   Channel
+	// durable is what every replica upstream has on disk, as told on this
+	// stream; it is learned anew on each.
+	durable uint64
+	// resumed: a joiner's log agrees with its source's up to its end.
+	resumed bool
+	// acked is the end of the log as last acknowledged.
+	acked uint64
+}
+
+type linkState uint8
+
+const (
+	linkHello     linkState = iota // hello sent, no welcome yet
+	linkFetching                   // the successor has entries that this replica lost
+	linkResuming                   // the joiner was told where the logs agree
+	linkOffering                   // the joiner was offered a snapshot
+	linkStuck                      // the other side cannot go on; it was reported
+	linkStreaming                  // entries flow
+)
+
+// downLink is a stream on which this replica sends: to its successor, or to a joiner.
+type downLink struct {
+	to     chain.ReplicaID
+	joiner bool
+	ch     Channel
+	state  linkState
+	// received, durable and whole are what the receiver said on this stream.
+	// Invariant: received < next.
+	received, durable uint64
+	whole             bool
+	free              int64
+	// next is the first entry not sent; what lies between received and next is in flight.
+	next uint64
+	// What the last Append said, so that news is sent and nothing else.
+	sentDurable, sentProbe, sentCommitted uint64
+	// at is where the logs agree (resuming), or the end to fetch (fetching).
+	at Mark
+	// ticked is received at the last tick: no progress means a loss.
+	ticked uint64
+	// pages is the source's side of a snapshot.
+	pages pages
+	// heard is when the receiver was last heard, or began to owe an answer.
+	heard chain.Instant
+	owing bool
+}
+
+func (r *Replica) newLink(to chain.ReplicaID, joiner bool) *downLink {
+	return &downLink{to: to, joiner: joiner, heard: r.now.Mono}
+}
+
+// number makes a stream's number, of either side: never used before or after.
+func (r *Replica) number() uint64 {
+	r.streams++
+	return r.state.Boot<<32 | uint64(r.streams)
+}
+
+// hello opens a new stream. What earlier ones still carry is void.
+func (r *Replica) hello(l *downLink) {
+	*l = downLink{to: l.to, joiner: l.joiner, heard: l.heard, owing: l.owing, free: unknownFree}
+	l.ch = Channel{Epoch: r.state.Config.Epoch, Stream: r.number()}
+	r.send(l.to, &Hello{Config: r.state.Config, Stream: l.ch.Stream})
+}
+
+// onHello opens the stream, or keeps the hello until this replica has agreed
+// with its own successor: before that it may have lost, in a crash, entries
+// that its successor still has.
+func (r *Replica) onHello(from chain.ReplicaID, m *Hello) {
+	if from != r.state.Config.Pred(r.cfg.Self) || m.Stream < r.up.ch.Stream {
+		return
+	}
+	if !r.agreed {
+		r.holdHello(from, m)
+		return
+	}
+	if m.Stream != r.up.ch.Stream {
+		r.up = upLink{from: from, ch: Channel{Epoch: r.state.Config.Epoch, Stream: m.Stream, Accept: r.number()}}
+		r.suspect = nil
+	}
+	r.send(from, &Welcome{Channel: r.up.ch, Marks: r.marks(), Holding: r.holding(), Free: r.leastFree()})
+}
+
+func (r *Replica) holdHello(from chain.ReplicaID, m *Hello) {
+	if from == r.state.Config.Pred(r.cfg.Self) && (r.heldHello == nil || r.heldHello.Stream < m.Stream) {
+		r.heldHello = m
+	}
+}
+
+// maxMarks bounds a Welcome. A Serving replica never has more, because the
+// head's window is smaller; of a joiner's, the newest matter.
+const maxMarks = 2 * maxWindow
+
+// marks are the applied position and everything above it.
+func (r *Replica) marks() []Mark {
+	first := r.applied.Seq
+	if n := r.log.last().Seq - first; n >= maxMarks {
+		first = r.log.last().Seq - maxMarks + 1
+	}
+	var ms []Mark
+	for seq := first; seq <= r.log.last().Seq; seq++ {
+		m, _ := r.log.mark(seq)
+		ms = append(ms, m)
+	}
+	return ms
+}
+
+// onWelcome compares the logs of both ends of a link.
+func (r *Replica) onWelcome(from chain.ReplicaID, m *Welcome) {
+	l := r.linkTo(from)
+	if l == nil || l.state != linkHello || m.Stream != l.ch.Stream || len(m.Marks) == 0 {
+		return
+	}
+	l.heard = r.now.Mono
+	l.ch.Accept = m.Accept
+	l.free = m.Free
+	if l.joiner {
+		r.welcomeJoiner(l, m)
+		return
+	}
+	end, last := m.Marks[len(m.Marks)-1], r.log.last()
+	if end.Seq > last.Seq {
+		r.successorAhead(l, m.Marks, end)
+		return
+	}
+	mine, ok := r.log.mark(end.Seq)
+	if !ok || mine.Epoch != end.Epoch {
+		r.strayed(l, fmt.Sprintf("its log ends at %s/%d, which is not in its predecessor's", end.Epoch, end.Seq))
+		return
+	}
+	r.startStreaming(l, end.Seq)
+	r.agree()
+	switch {
+	case mine.Digest == end.Digest:
+	case r.isHead():
+		r.send(l.to, &Suspect{Channel: l.ch, At: mine})
+	default:
+		r.strayed(l, fmt.Sprintf("its log up to %s/%d has digest %x, want %x", end.Epoch, end.Seq, end.Digest, mine.Digest))
+	}
+}
+
+// successorAhead fetches what this replica lost in a crash: nothing else makes
+// a successor longer than its predecessor.
+func (r *Replica) successorAhead(l *downLink, marks []Mark, end Mark) {
+	last := r.log.last()
+	for _, m := range marks {
+		if m == last {
+			l.state, l.at = linkFetching, end
+			r.send(l.to, &Fetch{Channel: l.ch, From: last.Seq + 1})
+			return
+		}
+	}
+	r.strayed(l, fmt.Sprintf("its log does not pass through its predecessor's end %s/%d", last.Epoch, last.Seq))
+}
+
+// strayed reports a Serving successor whose log is not this one's prefix, nor
+// the other way round: no rule leads there, so its disk lost or changed
+// something. It rejoins as a new incarnation.
+func (r *Replica) strayed(l *downLink, detail string) {
+	l.state = linkStuck
+	r.reports.set(chain.ReportDiverged, l.to, detail)
+	r.report()
+}
+
+func (r *Replica) startStreaming(l *downLink, received uint64) {
+	l.state = linkStreaming
+	l.received, l.ticked, l.next = received, received, received+1
+}
+
+// agree: this replica has everything that its successor has. Now it answers
+// its predecessor, or, as head, orders.
+func (r *Replica) agree() {
+	r.agreed = true
+	if h := r.heldHello; h != nil {
+		r.heldHello = nil
+		r.onHello(r.state.Config.Pred(r.cfg.Self), h)
+	}
+}
+
+// onFetch answers with entries, all of which are still in memory: what a
+// predecessor lacks is not committed.
+func (r *Replica) onFetch(from chain.ReplicaID, m *Fetch) {
+	if from != r.up.from || m.Channel != r.up.ch || m.From <= r.log.base.Seq || m.From > r.log.last().Seq {
+		return
+	}
+	r.send(from, &Fetched{Channel: r.up.ch, Entries: r.log.batch(m.From, r.log.last().Seq, r.cfg.BatchBytes)})
+}
+
+func (r *Replica) onFetched(from chain.ReplicaID, m *Fetched) {
+	l := r.down
+	if l == nil || from != l.to || l.state != linkFetching || m.Channel != l.ch {
+		return
+	}
+	l.heard = r.now.Mono
+	for _, e := range m.Entries {
+		if r.log.last().Seq < l.at.Seq && r.log.follows(e) && e.Digest == r.log.last().Digest {
+			if !r.take(e) {
+				return
+			}
+		}
+	}
+	if r.log.last().Seq < l.at.Seq {
+		r.send(l.to, &Fetch{Channel: l.ch, From: r.log.last().Seq + 1})
+		return
+	}
+	if r.log.last() != l.at {
+		r.strayed(l, fmt.Sprintf("fetched up to %s/%d with another digest", l.at.Epoch, l.at.Seq))
+		return
+	}
+	r.startStreaming(l, l.at.Seq)
+	r.agree()
+}
+
+// take puts an entry, known to follow, into the log and onto the disk.
+func (r *Replica) take(e *Entry) bool {
+	if !r.state.Installing {
+		if err := r.machine.Append(e); err != nil {
+			r.stop(fmt.Sprintf("entry %s/%d: %v", e.Epoch, e.Seq, err))
+			return false
+		}
+	}
+	r.log.append(e)
+	r.persistEntry(e)
+	if r.off.Off(mutant.ApplyUncommitted) {
+		r.commitTo(e.Seq)
+	}
+	return true
+}
+
+// onAppend takes entries of the present stream, in order and without a gap.
+func (r *Replica) onAppend(from chain.ReplicaID, m *Append) {
+	if from != r.up.from || m.Channel != r.up.ch {
+		if !r.off.Off(mutant.NoStreamRule) && !r.off.Off(mutant.NoEpochCheck) {
+			if from == r.state.Config.Pred(r.cfg.Self) {
+				r.send(from, &Reset{Channel: m.Channel})
+			}
+			return
+		}
+	}
+	if r.isJoiner() && !r.up.resumed {
+		return
+	}
+	for _, e := range m.Entries {
+		if !r.accept(e) {
+			break
+		}
+	}
+	if r.stopped != "" {
+		return
+	}
+	r.up.durable = max(r.up.durable, m.Durable)
+	if !r.isHead() {
+		r.probe = max(r.probe, m.Probe)
+	}
+	if r.isJoiner() {
+		r.known = max(r.known, m.Committed)
+		r.commitTo(r.known)
+	}
+	if m.Poll || r.log.last().Seq >= r.up.acked+uint64(r.cfg.Window/4)+1 {
+		r.ackDue = true
+	}
+}
+
+// accept takes one entry if it is the next one; false ends the batch.
+func (r *Replica) accept(e *Entry) bool {
+	last := r.log.last()
+	switch {
+	case e.Seq <= last.Seq:
+		return true // sent again
+	case !r.log.follows(e):
+		r.ackDue, r.ackGap = true, true
+		return false
+	case e.Digest != last.Digest:
+		r.cannotReproduce(Mark{Epoch: last.Epoch, Seq: last.Seq, Digest: e.Digest})
+		return false
+	case r.holdsBack(e):
+		return false
+	case r.overfull():
+		return false
+	}
+	return r.take(e)
+}
+
+// holdsBack: an entry's time that jumps far ahead of this replica's clock is
+// not believed until the clock comes near; the sender sends again meanwhile.
+func (r *Replica) holdsBack(e *Entry) bool {
+	before := r.applied.Time
+	if last := r.log.last().Seq; last > r.log.base.Seq {
+		before = r.log.at(last).e.Time
+	}
+	if e.Time <= before+1 || e.Time <= r.now.WallMs+r.cfg.ClockSlackMs {
+		return false
+	}
+	r.reports.set(chain.ReportClock, r.cfg.Self, fmt.Sprintf("entry %s/%d is %d ms ahead", e.Epoch, e.Seq, e.Time-r.now.WallMs))
+	return true
+}
+
+// durablePrefix is what this replica and all before it have on disk.
+func (r *Replica) durablePrefix() uint64 {
+	if r.isHead() {
+		return r.durable
+	}
+	return min(r.durable, r.up.durable)
+}
+
+// pump sends what is new: entries as far as the window reaches, and with them
+// (or alone, when there are none) the durable prefix and the probe.
+func (r *Replica) pump(l *downLink) {
+	if l == nil || l.state != linkStreaming {
+		return
+	}
+	if l.next <= r.log.base.Seq && !r.reach(l) {
+		return
+	}
+	for last := r.log.last().Seq; l.next <= last && l.next-l.received <= uint64(r.cfg.Window); {
+		batch := r.log.batch(l.next, min(last, l.received+uint64(r.cfg.Window)), r.cfg.BatchBytes)
+		l.next += uint64(len(batch))
+		r.sendAppend(l, batch, false)
+	}
+	if r.hasNews(l) {
+		r.sendAppend(l, nil, false)
+	}
+}
+
+// reach deals with a receiver that needs entries no longer in memory. A
+// successor has them, only its ack was lost: they are committed. A joiner that
+// is really behind gets a new stream, and on it a snapshot.
+func (r *Replica) reach(l *downLink) bool {
+	if l.joiner {
+		r.hello(l)
+		return false
+	}
+	l.received = max(l.received, r.log.base.Seq)
+	l.next = r.log.base.Seq + 1
+	return true
+}
+
+// hasNews: an empty Append is worth sending. A head that waits for one probe
+// lets the next ones gather behind it.
+func (r *Replica) hasNews(l *downLink) bool {
+	if l.joiner {
+		return r.applied.Seq > l.sentCommitted
+	}
+	if r.durablePrefix() > l.sentDurable {
+		return true
+	}
+	return r.probe > l.sentProbe && (!r.isHead() || l.sentProbe <= r.confirmed)
+}
+
+func (r *Replica) sendAppend(l *downLink, batch []*Entry, poll bool) {
+	l.sentDurable, l.sentProbe, l.sentCommitted = r.durablePrefix(), r.probe, r.applied.Seq
+	r.probeSent = max(r.probeSent, l.sentProbe)
+	r.send(l.to, &Append{
+		Channel: l.ch, Entries: batch, Durable: l.sentDurable,
+		Committed: l.sentCommitted, Probe: l.sentProbe, Poll: poll,
+	})
+}
+
+// tickLink sends again what was lost. A tick without progress means a loss.
+func (r *Replica) tickLink(l *downLink) {
+	if l == nil {
+		return
+	}
+	owes := r.owes(l)
+	if owes && !l.owing {
+		l.heard = r.now.Mono // its silence counts from here
+	}
+	l.owing = owes
+	switch l.state {
+	case linkHello:
+		r.send(l.to, &Hello{Config: r.state.Config, Stream: l.ch.Stream})
+	case linkFetching:
+		r.send(l.to, &Fetch{Channel: l.ch, From: r.log.last().Seq + 1})
+	case linkResuming:
+		r.send(l.to, &Resume{Channel: l.ch, At: l.at})
+	case linkOffering:
+		r.send(l.to, &Offer{Channel: l.ch})
+	case linkStreaming:
+		if l.received == l.ticked && l.next > l.received+1 {
+			l.next = l.received + 1
+		}
+		l.ticked = l.received
+		if owes {
+			r.sendAppend(l, nil, true)
+		}
+	}
+}
+
+// owes: the receiver has not said all that this replica waits for.
+func (r *Replica) owes(l *downLink) bool {
+	switch {
+	case l.state == linkStuck:
+		return false
+	case l.state != linkStreaming:
+		return true
+	case l.joiner:
+		return l.durable < r.log.last().Seq || !l.whole
+	}
+	return l.received < r.log.last().Seq || r.applied.Seq < r.log.last().Seq || r.confirmed < r.probe
+}
+
+// onReset: the receiver restarted, or never had this stream. Say hello again.
+func (r *Replica) onReset(from chain.ReplicaID, m *Reset) {
+	if l := r.linkTo(from); l != nil && l.state != linkHello && m.Channel == l.ch {
+		r.hello(l)
+	}
+}
+
+func (r *Replica) linkTo(id chain.ReplicaID) *downLink {
+	switch {
+	case r.down != nil && r.down.to == id:
+		return r.down
+	case r.join != nil && r.join.to == id:
+		return r.join
+	}
+	return nil
+}

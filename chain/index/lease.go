@@ -1,0 +1,183 @@
+package index
+
+import (
+	"math"
+
+	"catena/chain"
+	"catena/chain/internal/mutant"
+)
+
+// lease is the read lease that this replica holds in the present epoch.
+type lease struct {
+	// until ends it, on this replica's clock, already shortened by a tenth.
+	// Invariant: no lease given downstream outlives it.
+	until chain.Instant
+	// held is the successor's request that waits for this replica's own lease.
+	held *LeaseRequest
+	// asked is when the last request was sent, granted when the last grant came.
+	asked, granted chain.Instant
+	// had: a lease was held in this epoch, so this member is settled.
+	had bool
+	// drained: this tail answers nothing more in this epoch. handedBack: the
+	// tail of this epoch said so, and nothing is granted in it any more.
+	drained, handedBack bool
+	// published is the end of the lease that the driver was told.
+	published chain.Instant
+}
+
+// forever is the lease of a replica that is head and tail: it needs none,
+// because nothing commits in any later epoch before it has taken part.
+const forever = chain.Instant(math.MaxInt64)
+
+// askLease asks the predecessor for a lease, counted from now.
+func (r *Replica) askLease() {
+	if r.isHead() || !r.isServing() || r.lease.drained || r.lease.handedBack {
+		return
+	}
+	if r.lease.asked == 0 {
+		r.lease.granted = r.now.Mono // silence counts from here
+	}
+	r.lease.asked = r.now.Mono
+	r.send(r.state.Config.Pred(r.cfg.Self), &LeaseRequest{
+		Epoch: r.state.Config.Epoch, Boot: r.state.Boot, Sent: r.now.Mono,
+	})
+}
+
+// tickLease renews the lease when a quarter of it has passed, and asks at
+// every tick while there is none.
+func (r *Replica) tickLease() {
+	if r.lease.until <= r.now.Mono || r.now.Mono >= r.lease.asked.Add(r.cfg.Lease/4) {
+		r.askLease()
+	}
+	if r.lease.drained || r.lease.handedBack {
+		if pred := r.state.Config.Pred(r.cfg.Self); !pred.IsZero() {
+			r.send(pred, &HandBack{Epoch: r.state.Config.Epoch})
+		}
+	}
+}
+
+// onLeaseRequest grants the successor what is left of this replica's own lease.
+func (r *Replica) onLeaseRequest(from chain.ReplicaID, m *LeaseRequest) {
+	if from != r.state.Config.Succ(r.cfg.Self) || r.lease.handedBack {
+		return
+	}
+	left := r.cfg.Lease
+	if !r.isHead() && !r.off.Off(mutant.LeaseOutlivesParent) {
+		left = min(left, int64(r.lease.until)-int64(r.now.Mono))
+	}
+	if left <= 0 {
+		r.lease.held = m
+		r.askLease()
+		return
+	}
+	r.lease.held = nil
+	r.recordGrant(r.now.Mono.Add(left))
+	r.send(from, &LeaseGrant{Epoch: m.Epoch, Boot: m.Boot, Sent: m.Sent, Duration: left})
+}
+
+// recordGrant keeps, for the epoch, until when a lease may be in use downstream.
+func (r *Replica) recordGrant(until chain.Instant) {
+	for i := range r.grants {
+		if g := &r.grants[i]; !g.restart && g.cfg.Epoch == r.state.Config.Epoch {
+			g.until = max(g.until, until)
+			return
+		}
+	}
+	r.grants = append(r.grants, grant{cfg: r.state.Config, until: until})
+}
+
+// onLeaseGrant takes a lease, counted from when this replica asked for it.
+func (r *Replica) onLeaseGrant(from chain.ReplicaID, m *LeaseGrant) {
+	if from != r.state.Config.Pred(r.cfg.Self) || m.Boot != r.state.Boot || m.Sent > r.now.Mono {
+		return
+	}
+	if r.lease.handedBack || r.lease.drained && !r.off.Off(mutant.HandBackNotFinal) {
+		return
+	}
+	start := m.Sent
+	if r.off.Off(mutant.LeaseFromReceipt) {
+		start = r.now.Mono
+	}
+	r.lease.granted = r.now.Mono
+	r.lease.until = max(r.lease.until, start.Add(m.Duration/10*9))
+	if r.lease.until <= r.now.Mono {
+		return
+	}
+	if !r.lease.had {
+		r.lease.had = true
+		r.report()
+	}
+	if held := r.lease.held; held != nil {
+		r.onLeaseRequest(r.state.Config.Succ(r.cfg.Self), held)
+	}
+}
+
+// mayRead reports whether this replica answers reads, and until when.
+func (r *Replica) mayRead() (chain.Instant, bool) {
+	c := &r.state.Config
+	switch {
+	case !r.isTail() || r.lease.drained && !r.off.Off(mutant.HandBackNotFinal):
+		return 0, false
+	case !c.Writable() && !r.off.Off(mutant.ReadBelowMinAck):
+		// A sole survivor has no lease; see DESIGN.md, rule 16.
+		return 0, false
+	case r.applied.Seq < r.barrier && !r.off.Off(mutant.NoTailBarrier):
+		return 0, false
+	case r.isHead() || r.off.Off(mutant.ReadWithoutLease):
+		return forever, true
+	}
+	return r.lease.until, r.lease.until > r.now.Mono
+}
+
+// publish tells the driver of a change of the lease.
+func (r *Replica) publish() {
+	until, ok := r.mayRead()
+	if !ok {
+		until = 0
+	}
+	if until == r.lease.published || (until == 0 && r.lease.published <= r.now.Mono) {
+		return
+	}
+	r.lease.published = until
+	r.emit(Serve{Epoch: r.state.Config.Epoch, Until: until})
+}
+
+// publishNothing revokes, when the epoch or the replica ends.
+func (r *Replica) publishNothing() {
+	if r.lease.published != 0 && !r.off.Off(mutant.LeaseAnyEpoch) {
+		r.lease.published = 0
+		r.emit(Serve{Epoch: r.state.Config.Epoch})
+	}
+}
+
+// drain hands the lease back. It is final for the epoch: later grants are refused.
+func (r *Replica) drain() {
+	if r.phase != phaseActive || !r.isTail() || r.isHead() {
+		return
+	}
+	r.lease.drained = true
+	if !r.off.Off(mutant.HandBackNotFinal) {
+		r.lease.until = 0
+	}
+	r.send(r.state.Config.Pred(r.cfg.Self), &HandBack{Epoch: r.state.Config.Epoch})
+}
+
+// onHandBack: the tail of this epoch answers no more, so nothing given in it
+// needs to be waited out; it must reach everyone who might wait.
+func (r *Replica) onHandBack(from chain.ReplicaID) {
+	if from != r.state.Config.Succ(r.cfg.Self) || r.lease.handedBack {
+		return
+	}
+	r.lease.handedBack = true
+	r.lease.until = 0
+	r.lease.held = nil
+	for i := range r.grants {
+		// In older epochs this tail can answer no more either: it has this one.
+		if g := &r.grants[i]; !g.restart && g.cfg.Tail() == r.state.Config.Tail() {
+			g.until = 0
+		}
+	}
+	if pred := r.state.Config.Pred(r.cfg.Self); !pred.IsZero() {
+		r.send(pred, &HandBack{Epoch: r.state.Config.Epoch})
+	}
+}

@@ -1,0 +1,461 @@
+package index
+
+import (
+	"errors"
+	"fmt"
+
+	"catena/chain"
+	"catena/chain/internal/mutant"
+)
+
+// phase says how far a replica is with its configuration.
+type phase uint8
+
+const (
+	// phaseIdle: there is no configuration, or it does not name this replica.
+	phaseIdle phase = iota
+	// phasePersisting: the configuration is not on disk; nothing is done in it.
+	phasePersisting
+	// phaseWaiting: leases of older epochs have not run out; nothing is done.
+	phaseWaiting
+	// phaseActive: the replica acts in the configuration's epoch.
+	phaseActive
+)
+
+// Replica is one member of an index chain. It is not safe for concurrent use;
+// it does no I/O and knows no clock but the one handed to Step.
+type Replica struct {
+	cfg     Config
+	off     mutant.Set
+	machine Machine
+	now     chain.Now
+	begun   bool
+	out     []Effect
+
+	// state is what is persisted, or on its way to the disk. Its Config is the
+	// newest one known: from the moment it is taken, nothing older is acted on.
+	state State
+	phase phase
+	// configToken is the token that makes state.Config durable.
+	configToken uint64
+	stopped     string
+
+	log log
+	// applied is the position of the rows.
+	// Invariant: only committed entries are applied, and as soon as they are known to be.
+	applied Applied
+	// known is how far a joiner's source has said that it committed.
+	known uint64
+	// durable is the end of the log on this disk.
+	// Invariant: applied.Seq <= durable <= log.last().Seq on a Serving replica.
+	durable uint64
+
+	token  uint64
+	writes []write // not durable yet, in order
+
+	// grants are leases given, and what a restart forgot of them; they outlive epochs.
+	grants []grant
+	// waitUntil ends phaseWaiting.
+	waitUntil chain.Instant
+
+	epochState
+
+	install  install
+	free     int64
+	readID   uint64
+	streams  uint32 // numbers of this start, for streams and accepts
+	probes   uint32
+	proposed []proposal // in order of seq
+	waiters  []waiter
+	reports  reports
+	// told limits Ask and Newer to one a tick.
+	told bool
+}
+
+// epochState is what is learned anew in every epoch.
+type epochState struct {
+	// agreed: this replica and its successor have the same log, or the
+	// successor is behind. Nothing is ordered, and no hello answered, before.
+	agreed bool
+	up     upLink
+	down   *downLink // to the successor
+	join   *downLink // to the joiner, at the tail
+	// heldHello is a hello that came too early.
+	heldHello *Hello
+	// probe is the newest number to be confirmed, confirmed the newest that
+	// reached the tail. Both only grow within an epoch.
+	probe, confirmed uint64
+	// probeSent is the newest number ever sent in this epoch, on any stream: an
+	// answer evaluated now needs a higher one.
+	probeSent uint64
+	// barrier is the end of the log when this replica became (or restarted as)
+	// tail: it reads nothing before that is committed.
+	barrier uint64
+	lease   lease
+	path    commitPath
+	ackDue  bool
+	ackGap  bool
+	suspect *suspicion
+}
+
+type writeKind uint8
+
+const (
+	writeEntry writeKind = iota
+	writeState
+	writeOther
+)
+
+// write is something on its way to the disk.
+type write struct {
+	token uint64
+	kind  writeKind
+	seq   uint64
+}
+
+// New makes a replica from what its store found. The effects must be carried
+// out like those of Step. An error means that the store's records are damaged
+// (or the Config is wrong); the replica must not serve.
+func New(cfg Config) (*Replica, []Effect, error) {
+	return NewMutated(cfg, mutant.Set{})
+}
+
+// NewMutated is New with rules left out; only a simulation can name a Set.
+func NewMutated(cfg Config, off mutant.Set) (*Replica, []Effect, error) {
+	cfg = cfg.WithDefaults()
+	if err := cfg.Validate(); err != nil {
+		return nil, nil, err
+	}
+	r := &Replica{cfg: cfg, off: off, machine: cfg.Machine, free: unknownFree}
+	if err := r.recover(cfg.Recovered); err != nil {
+		return nil, nil, fmt.Errorf("chain/index: chain %d replica %s: %w", cfg.Chain, cfg.Self, err)
+	}
+	r.cfg.Recovered = Recovered{}
+	if r.hasConfig() {
+		r.restart()
+	}
+	return r, r.out, nil
+}
+
+// recover fills the replica from the store's records.
+func (r *Replica) recover(rec Recovered) error {
+	if rec.State == nil {
+		if len(rec.Entries)+len(rec.Retained) > 0 || rec.Applied != (Applied{}) {
+			return errors.New("entries or rows without a state record")
+		}
+		return nil
+	}
+	r.state = *rec.State
+	r.applied = rec.Applied
+	if r.state.Installing || r.applied.Seq < r.state.SnapshotAt.Seq {
+		// The rows are a snapshot's: they have the position where it began,
+		// whatever the store recorded before.
+		r.applied = r.state.SnapshotAt
+		rec.Retained = nil
+	}
+	var err error
+	if r.log, err = recoverLog(markOf(r.applied), rec.Retained, rec.Entries); err != nil {
+		return err
+	}
+	r.durable = r.log.last().Seq
+	if r.state.Installing {
+		return nil
+	}
+	for seq := r.applied.Seq + 1; seq <= r.log.last().Seq; seq++ {
+		if err := r.machine.Append(r.log.at(seq).e); err != nil {
+			return fmt.Errorf("entry %d: %w", seq, err)
+		}
+	}
+	return nil
+}
+
+// Step lets one thing happen. The effects are valid until the next call.
+func (r *Replica) Step(now chain.Now, ev Event) []Effect {
+	clear(r.out)
+	r.out = r.out[:0]
+	if now.Mono < r.now.Mono {
+		now.Mono = r.now.Mono
+	}
+	if !r.begun {
+		r.begun = true
+		r.started(now)
+	}
+	r.now = now
+	if r.stopped != "" {
+		r.stepStopped(ev)
+		return r.out
+	}
+	switch ev := ev.(type) {
+	case Configure:
+		r.configure(&ev.Config)
+	case Deliver:
+		r.deliver(&ev.Env)
+	case Propose:
+		r.propose(&ev)
+	case Barrier:
+		r.askConfirm(ev.ID, nil, 0)
+	case Durable:
+		r.onDurable(ev.Token)
+	case PageRead:
+		r.onPageRead(&ev)
+	case PageInstalled:
+		r.onPageInstalled(ev.ID)
+	case Drain:
+		r.drain()
+	case Free:
+		r.free = ev.Bytes
+	case Tick:
+		r.tick()
+	}
+	r.flush()
+	return r.out
+}
+
+// flush does what the event made possible: commit, then forward, then
+// acknowledge, then publish the lease. The order is the protocol's: a tail
+// applies before it acks.
+func (r *Replica) flush() {
+	if r.stopped != "" || r.phase != phaseActive {
+		return
+	}
+	r.tailCommit()
+	r.pump(r.down)
+	r.pump(r.join)
+	r.advanceJoin()
+	if r.ackDue {
+		r.sendAck()
+	}
+	r.publish()
+}
+
+// tick lets time pass: what was lost is sent again, leases are renewed, waits end.
+func (r *Replica) tick() {
+	r.told = false
+	r.reports.tick(r.now.Mono, r.cfg.RepeatEvery)
+	r.forgetGrants()
+	if r.phase == phaseWaiting && r.now.Mono >= r.waitUntil {
+		r.waitedOut()
+	}
+	if r.phase != phaseActive {
+		return
+	}
+	r.tickLink(r.down)
+	r.tickLink(r.join)
+	r.tickLease()
+	r.tickInstall()
+	r.tickSuspicion()
+	r.report()
+}
+
+// deliver sorts out messages that are not for this replica, this epoch or this moment.
+func (r *Replica) deliver(env *chain.Envelope) {
+	msg, ok := env.Msg.(Message)
+	if !ok || env.Chain != r.cfg.Chain || env.To != r.cfg.Self || env.From == r.cfg.Self {
+		return
+	}
+	if n, ok := msg.(*Newer); ok {
+		r.configure(&n.Config)
+		return
+	}
+	if h, ok := msg.(*Hello); ok && r.state.Config.Epoch.Less(h.Config.Epoch) {
+		r.configure(&h.Config)
+	}
+	epoch := msg.MsgEpoch()
+	switch {
+	case r.off.Off(mutant.NoEpochCheck) && r.phase == phaseActive:
+		r.dispatch(env.From, msg)
+	case epoch.Less(r.state.Config.Epoch):
+		r.tellNewer(env.From, epoch)
+	case r.state.Config.Epoch.Less(epoch):
+		if !r.told {
+			r.told = true
+			r.send(env.From, &Ask{Epoch: r.state.Config.Epoch})
+		}
+	case r.phase != phaseActive:
+		r.hold(env.From, msg)
+	default:
+		r.dispatch(env.From, msg)
+	}
+}
+
+// tellNewer helps a replica that missed a configuration: only one that this
+// replica has on disk is passed on.
+func (r *Replica) tellNewer(to chain.ReplicaID, epoch chain.Epoch) {
+	if r.told || r.phase == phasePersisting {
+		return
+	}
+	r.told = true
+	r.send(to, &Newer{Config: r.state.Config})
+}
+
+// hold keeps the messages of this epoch whose loss would cost a tick.
+func (r *Replica) hold(from chain.ReplicaID, msg Message) {
+	switch m := msg.(type) {
+	case *Hello:
+		r.holdHello(from, m)
+	case *LeaseRequest:
+		if from == r.state.Config.Succ(r.cfg.Self) {
+			r.lease.held = m
+		}
+	}
+}
+
+// dispatch acts on a message of the present epoch. Who may send what is
+// checked here: the successor's words from the successor only, and so on.
+func (r *Replica) dispatch(from chain.ReplicaID, msg Message) {
+	switch m := msg.(type) {
+	case *Hello:
+		r.onHello(from, m)
+	case *Welcome:
+		r.onWelcome(from, m)
+	case *Append:
+		r.onAppend(from, m)
+	case *Ack:
+		r.onAck(from, m)
+	case *Reset:
+		r.onReset(from, m)
+	case *Fetch:
+		r.onFetch(from, m)
+	case *Fetched:
+		r.onFetched(from, m)
+	case *Resume:
+		r.onResume(from, m)
+	case *Offer:
+		r.onOffer(from, m)
+	case *PageRequest:
+		r.onPageRequest(from, m)
+	case *PageReply:
+		r.onPageReply(from, m)
+	case *LeaseRequest:
+		r.onLeaseRequest(from, m)
+	case *LeaseGrant:
+		r.onLeaseGrant(from, m)
+	case *HandBack:
+		r.onHandBack(from)
+	case *Suspect:
+		r.onSuspect(from, m)
+	case *Opinion:
+		r.onOpinion(from, m)
+	}
+}
+
+// onDurable moves what waited for the disk.
+func (r *Replica) onDurable(token uint64) {
+	n := 0
+	for n < len(r.writes) && r.writes[n].token <= token {
+		w := r.writes[n]
+		n++
+		if w.kind == writeEntry {
+			r.durable = max(r.durable, w.seq)
+		}
+	}
+	r.writes = append(r.writes[:0], r.writes[n:]...)
+	if r.phase == phasePersisting && token >= r.configToken {
+		r.configured()
+	}
+	r.path.onDurable(r, token)
+	if r.phase == phaseActive && r.isJoiner() && n > 0 {
+		r.ackDue = true
+	}
+}
+
+// persistState writes the state record and returns its token.
+func (r *Replica) persistState() uint64 {
+	r.token++
+	r.writes = append(r.writes, write{token: r.token, kind: writeState})
+	s := r.state
+	s.Config = s.Config.Clone()
+	r.emit(PersistState{Token: r.token, State: s})
+	return r.token
+}
+
+// persistEntry writes an entry that is in the log now.
+func (r *Replica) persistEntry(e *Entry) {
+	r.token++
+	r.writes = append(r.writes, write{token: r.token, kind: writeEntry, seq: e.Seq})
+	r.emit(PersistEntry{Token: r.token, Entry: e})
+	if r.off.Off(mutant.AckBeforeSync) {
+		r.durable = max(r.durable, e.Seq)
+	}
+}
+
+func (r *Replica) emit(e Effect) { r.out = append(r.out, e) }
+
+func (r *Replica) send(to chain.ReplicaID, msg Message) {
+	r.emit(Send{Env: chain.Envelope{Chain: r.cfg.Chain, From: r.cfg.Self, To: to, Msg: msg}})
+}
+
+func (r *Replica) hasConfig() bool { return !r.state.Config.Epoch.IsZero() }
+
+func (r *Replica) isHead() bool { return r.state.Config.Head() == r.cfg.Self }
+
+func (r *Replica) isTail() bool { return r.state.Config.Tail() == r.cfg.Self }
+
+func (r *Replica) isServing() bool { return r.state.Config.Position(r.cfg.Self) >= 0 }
+
+func (r *Replica) isJoiner() bool { return r.state.Config.IsSyncing(r.cfg.Self) }
+
+// writable reports whether the chain may commit. Below MinAck nothing that is
+// pending is rolled forward either: a removed tail may know better.
+func (r *Replica) writable() bool {
+	return r.state.Config.Writable() || r.off.Off(mutant.CommitBelowMinAck)
+}
+
+// stop ends the replica for good; the report is repeated on ticks.
+func (r *Replica) stop(reason string) {
+	if r.stopped != "" {
+		return
+	}
+	r.stopped = reason
+	r.publishNothing()
+	r.failProposals(chain.RefusedFailed, reason)
+	r.emit(Stop{Reason: reason})
+}
+
+// stepStopped answers what still comes to a replica that has stopped.
+func (r *Replica) stepStopped(ev Event) {
+	switch ev := ev.(type) {
+	case Propose:
+		r.refuse(ev.ID, chain.RefusedFailed, r.stopped)
+	case Barrier:
+		r.refuse(ev.ID, chain.RefusedFailed, r.stopped)
+	case Tick:
+		r.reports.tick(r.now.Mono, r.cfg.RepeatEvery)
+		if r.reports.last.Kind != 0 && r.reports.due {
+			r.emit(Report{Report: r.reports.last})
+		}
+	}
+}
+
+// Status is what a person or a metric may want to know of a replica.
+type Status struct {
+	Config  chain.Config
+	Active  bool
+	Agreed  bool
+	Last    Mark
+	Durable uint64
+	Applied Applied
+	// LeaseUntil is the end of the read lease held, on this replica's clock.
+	LeaseUntil chain.Instant
+	// Installing: a snapshot is half installed. CommitPath: the joiner that
+	// this tail has put on the commit path.
+	Installing bool
+	CommitPath chain.ReplicaID
+	// JoinerLag is the number of entries that the joiner has not on disk.
+	JoinerLag uint64
+	Stopped   string
+}
+
+// Status returns where the replica stands.
+func (r *Replica) Status() Status {
+	s := Status{
+		Config: r.state.Config, Active: r.phase == phaseActive, Agreed: r.agreed,
+		Last: r.log.last(), Durable: r.durable, Applied: r.applied,
+		LeaseUntil: r.lease.until, Installing: r.state.Installing,
+		CommitPath: r.state.CommitPath, Stopped: r.stopped,
+	}
+	if r.join != nil {
+		s.JoinerLag = s.Last.Seq - min(s.Last.Seq, r.join.durable)
+	}
+	return s
+}
