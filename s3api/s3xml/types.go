@@ -199,7 +199,7 @@ type LocationConstraint struct{ Region string }
 
 // CompletedPart is one Part of the request of CompleteMultipartUpload.
 type CompletedPart struct {
-	PartNumber int    // as sent, at least 0
+	PartNumber int    // 1 to 10,000
 	ETag       string // without quotes
 	// Checksum is what the client says about the part; zero if nothing. Its text was
 	// valid base64 of the right length.
