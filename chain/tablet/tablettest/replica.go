@@ -107,14 +107,14 @@ func (r *Replica) Query(q tablet.Query) (tablet.Result, error) {
 func (r *Replica) Split(at []byte, rightID chain.TabletID) (left, right *Replica, err error) {
 	child := func(t chain.Tablet) (*Replica, error) {
 		c := &Replica{Tablet: t, Rows: r.Rows.Clone(), Applied: r.Applied, WallMs: r.WallMs}
-		for _, key := range c.Rows.keys {
+		for _, key := range r.Rows.keys {
 			owner, ok, err := tablet.RowOwner(key)
-			// Bucket rows are copied to both children, op rows too.
 			if err != nil {
 				return nil, err
 			}
+			// Bucket rows (an owner without a user key) and op rows go to both.
 			if ok && len(owner) > 16 && !t.Contains(owner) {
-				defer c.Rows.Delete(key)
+				c.Rows.Delete(key)
 			}
 		}
 		return c, nil
