@@ -27,7 +27,7 @@ func inspect(fsys dirfile.FS, path string) (DirState, *lock) {
 		return d, nil
 	}
 	if err := unix.Access(path, unix.R_OK|unix.W_OK|unix.X_OK); err != nil {
-		return d.failed(err), nil
+		return d.inaccessible(fsys, err), nil
 	}
 	d = d.readIdentity(fsys)
 	if d.State != Empty && d.State != Identified {
@@ -43,6 +43,20 @@ func inspect(fsys dirfile.FS, path string) (DirState, *lock) {
 		return d, nil
 	}
 	return d, l
+}
+
+// inaccessible is failed, but for a read-only file system that holds one of our
+// stores. The store was written there, so the file system was not always
+// read-only: Linux makes it so when its device fails (ext4 errors=remount-ro).
+// That is a dead disk, without which the node serves on, not somebody's mistake.
+func (d DirState) inaccessible(fsys dirfile.FS, err error) DirState {
+	if errors.Is(err, unix.EROFS) {
+		if r := d.readIdentity(fsys); r.State == Identified {
+			r.State, r.Detail, r.File = Dead, "the file system has become read-only", File{Store: r.File.Store}
+			return r
+		}
+	}
+	return d.failed(err)
 }
 
 // failed turns an error of the file system into a state.

@@ -109,7 +109,7 @@ func Decide(found []DirState, o Options) (Plan, error) {
 func newNode(found []DirState, o Options) (Plan, error) {
 	for _, d := range found {
 		if d.State != Missing && d.State != Empty {
-			return Plan{}, refuse(fmt.Sprintf("no given directory has a readable identity, and of %s this cannot be known (%s): nothing is created beside it", d.Path, d.absence()))
+			return Plan{}, refuse(fmt.Sprintf("no given directory can be used, and %s may hold a store (%s): nothing is created beside it", d.Path, d.absence()))
 		}
 	}
 	size := o.SegmentSize
