@@ -1,0 +1,238 @@
+package data
+
+import (
+	"slices"
+
+	"catena/chain"
+)
+
+// The joiner's side of joining: page by page it compares its own chunks with
+// its source's, in the order of their ids. It reads its own list first and the
+// source's after it, so a chunk that it has and that the source neither lists
+// nor is making is really not there.
+type join struct {
+	// feeding: live changes reach this replica from here on. The scan begins
+	// only then; otherwise a chunk sealed between list and feed would be missed.
+	feeding bool
+	phase   scanPhase
+	req     uint64
+	askedAt chain.Instant
+	local   []Chunk
+	more    bool
+	// gone are the removals that came since the page was asked for: the page
+	// may still list those chunks.
+	gone map[chain.ChunkID]bool
+	// limit is where the page ends, last that it is the last one; left are its
+	// chunks that are being copied, token what must be durable before it is done.
+	limit chain.ChunkID
+	last  bool
+	left  int
+	token uint64
+}
+
+type scanPhase uint8
+
+const (
+	scanIdle scanPhase = iota
+	scanLocal
+	scanRemote
+	scanCopy
+	scanEnd
+)
+
+// askFeed asks the source to start sending live changes.
+func (r *Replica) askFeed() {
+	r.dropCopies()
+	r.join = join{}
+	r.send(r.up, nil, MsgJoin{Feed: r.state.Feed})
+	if r.mutant.ScanBeforeFeed && !r.state.SyncDone {
+		r.startPage()
+	}
+}
+
+func (r *Replica) handleFeed(m MsgFeed) {
+	if !r.isJoiner() {
+		return
+	}
+	if r.mutant.ScanBeforeFeed && !r.state.SyncDone {
+		r.state.Feed = m.Feed
+		r.join.feeding = true
+		return
+	}
+	r.dropCopies()
+	r.join = join{feeding: true}
+	if !m.Resume {
+		r.state.Feed, r.state.SyncedTo, r.state.SyncDone = m.Feed, chain.ChunkID{}, false
+		r.persistState(waitOther)
+	}
+	if r.state.SyncDone {
+		r.join.phase = scanEnd
+		r.scanDone()
+		return
+	}
+	r.startPage()
+}
+
+func (r *Replica) startPage() {
+	j := &r.join
+	j.phase = scanLocal
+	j.gone = map[chain.ChunkID]bool{}
+	j.local, j.more, j.left, j.token = nil, false, 0, 0
+	r.reqs++
+	j.req = r.reqs
+	r.emit(List{ID: j.req, After: r.state.SyncedTo, Max: r.conf.PageSize})
+}
+
+func (r *Replica) localListed(ev Listed) {
+	r.join.local, r.join.more = ev.Chunks, ev.More
+	r.join.phase = scanRemote
+	r.askPage()
+}
+
+func (r *Replica) askPage() {
+	r.join.askedAt = r.now
+	r.datagram(r.up, MsgList{Req: r.join.req, After: r.state.SyncedTo, Max: r.conf.PageSize})
+}
+
+// handlePage compares the two lists as far as both reach.
+func (r *Replica) handlePage(m MsgPage) {
+	j := &r.join
+	if j.phase != scanRemote || m.Req != j.req || !r.isJoiner() || m.More && len(m.Chunks) == 0 {
+		return
+	}
+	j.phase = scanCopy
+	theirs, ours := m.Chunks, j.local
+	j.last = true
+	cut := func(id chain.ChunkID) {
+		if j.last || id.Compare(j.limit) < 0 {
+			j.limit = id
+		}
+		j.last = false
+	}
+	if m.More {
+		cut(theirs[len(theirs)-1].Header.ID)
+	}
+	if j.more && len(ours) > 0 {
+		cut(ours[len(ours)-1].Header.ID)
+	}
+	if !j.last {
+		theirs, ours = upTo(theirs, j.limit), upTo(ours, j.limit)
+	}
+	pending := map[chain.ChunkID]bool{}
+	for _, id := range m.Pending {
+		pending[id] = true
+	}
+	r.compare(theirs, ours, pending)
+	r.startCopies()
+	r.checkPage()
+}
+
+// upTo is the part of a sorted list up to and with an id.
+func upTo(chunks []Chunk, last chain.ChunkID) []Chunk {
+	n, found := slices.BinarySearchFunc(chunks, last, func(c Chunk, id chain.ChunkID) int { return c.Header.ID.Compare(id) })
+	if found {
+		n++
+	}
+	return chunks[:n]
+}
+
+// compare adopts, by id and sums, what is here already, copies what is not,
+// and puts aside what the source does not have.
+func (r *Replica) compare(theirs, ours []Chunk, pending map[chain.ChunkID]bool) {
+	have := map[chain.ChunkID]*Chunk{}
+	for i := range ours {
+		have[ours[i].Header.ID] = &ours[i]
+	}
+	var aside []chain.ChunkID
+	for i := range theirs {
+		c := &theirs[i]
+		id := c.Header.ID
+		mine := have[id]
+		delete(have, id)
+		switch {
+		case mine != nil && same(mine, c), pending[id], r.join.gone[id] && !r.mutant.UndoRemoval, r.byChunk[id] != nil, r.mutant.CopyNothing:
+			continue
+		case mine != nil:
+			aside = append(aside, id)
+		}
+		r.addCopy(*c).page = true
+		r.join.left++
+	}
+	for i := range ours {
+		id := ours[i].Header.ID
+		if have[id] != nil && !pending[id] && !r.join.gone[id] {
+			aside = append(aside, id)
+		}
+	}
+	if len(aside) > 0 && !r.mutant.NoQuarantine {
+		r.putAside(aside)
+	}
+}
+
+func same(a, b *Chunk) bool { return a.Header == b.Header && slices.Equal(a.Sums, b.Sums) }
+
+// putAside quarantines chunks; the page is not done before that is durable.
+func (r *Replica) putAside(ids []chain.ChunkID) {
+	r.emit(Quarantine{Token: r.nextToken(), Chunks: ids})
+	r.await(wait{kind: waitOther})
+	r.join.token = r.token
+}
+
+// checkPage goes on to the next page when this one is durably done.
+func (r *Replica) checkPage() {
+	j := &r.join
+	if j.phase != scanCopy || j.left > 0 || r.durable < j.token || !r.isJoiner() {
+		return
+	}
+	if j.last {
+		j.phase = scanEnd
+		r.state.SyncDone = true
+		r.persistState(waitDone)
+		return
+	}
+	r.state.SyncedTo = j.limit
+	r.persistState(waitOther)
+	r.startPage()
+}
+
+// scanDone tells the source that everything it listed is here, durably.
+func (r *Replica) scanDone() {
+	if r.isJoiner() && r.join.feeding && r.join.phase == scanEnd && r.state.SyncDone {
+		r.send(r.up, nil, MsgScanned{Feed: r.state.Feed})
+	}
+}
+
+// verified reports whether a joiner's copy of a chunk, if it has one, was
+// compared with the source's in this feed.
+func (r *Replica) verified(id chain.ChunkID) bool {
+	return r.state.SyncDone || id.Compare(r.state.SyncedTo) <= 0
+}
+
+// handleOwe takes the source's debts: chunks that did not come as live frames,
+// and removals that did not reach this replica.
+func (r *Replica) handleOwe(m MsgOwe) {
+	if !r.isJoiner() {
+		return
+	}
+	if len(m.Gone) > 0 {
+		for _, id := range m.Gone {
+			r.removedWhileCopying(id)
+		}
+		r.persistRemove(wait{kind: waitOwed, ids: m.Gone})
+	}
+	for _, c := range m.Copy {
+		if r.mutant.CopyNothing {
+			r.send(r.up, nil, MsgOweDone{Copied: []chain.ChunkID{c.Header.ID}})
+			continue
+		}
+		r.addCopy(c).owed = true
+	}
+	r.startCopies()
+}
+
+// owedGoneSynced: removals that were owed are durable.
+func (r *Replica) owedGoneSynced(w wait) {
+	if w.epoch == r.newest().Epoch && r.isJoiner() && r.join.feeding {
+		r.send(r.up, nil, MsgOweDone{Gone: w.ids})
+	}
+}

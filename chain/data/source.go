@@ -1,0 +1,161 @@
+package data
+
+import (
+	"maps"
+	"slices"
+
+	"catena/chain"
+)
+
+// A replica's answers to neighbours that copy from it. Only a Serving replica
+// of the newest epoch answers: what it does not have is gone.
+type source struct {
+	lists map[uint64]listing
+	reads map[uint64]reading
+}
+
+type listing struct {
+	to  *link
+	req uint64
+	// pending and removed are taken when the list is read: of the first it
+	// says nothing, the second it hides.
+	pending []chain.ChunkID
+	removed []chain.ChunkID
+}
+
+type reading struct {
+	to    *link
+	req   uint64
+	chunk chain.ChunkID
+	from  uint32
+}
+
+func (s *source) forget() {
+	clear(s.lists)
+	clear(s.reads)
+}
+
+// forgetPeer drops the questions of a neighbour's earlier start: their numbers
+// may come again.
+func (s *source) forgetPeer(l *link) {
+	maps.DeleteFunc(s.lists, func(_ uint64, q listing) bool { return q.to == l })
+	maps.DeleteFunc(s.reads, func(_ uint64, q reading) bool { return q.to == l })
+}
+
+func (r *Replica) handleDatagram(l *link, body Body) {
+	switch m := body.(type) {
+	case MsgList:
+		r.listFor(l, m)
+	case MsgFetch:
+		r.readFor(l, m)
+	case MsgPage:
+		if l == r.up {
+			r.handlePage(m)
+		}
+	case MsgPiece:
+		r.handlePiece(l, m)
+	}
+}
+
+func (r *Replica) listFor(l *link, m MsgList) {
+	if r.cfg.Position(r.self) < 0 || m.Max <= 0 || len(r.source.lists) >= r.conf.MaxReads {
+		return
+	}
+	r.reqs++
+	r.source.lists[r.reqs] = listing{to: l, req: m.Req, pending: r.pendingChunks(), removed: keys(r.removing)}
+	r.emit(List{ID: r.reqs, After: m.After, Max: min(m.Max, maxPage)})
+}
+
+// pendingChunks are those that this replica is making now.
+func (r *Replica) pendingChunks() []chain.ChunkID {
+	set := map[chain.ChunkID]int{}
+	for id := range r.byChunk {
+		set[id] = 1
+	}
+	for _, s := range r.sealing {
+		set[s.chunk.Header.ID] = 1
+	}
+	for id := range r.copies {
+		set[id] = 1
+	}
+	return keys(set)
+}
+
+func keys(m map[chain.ChunkID]int) []chain.ChunkID {
+	ids := make([]chain.ChunkID, 0, len(m))
+	for id := range m {
+		ids = append(ids, id)
+	}
+	slices.SortFunc(ids, chain.ChunkID.Compare)
+	return ids
+}
+
+func (r *Replica) onListed(ev Listed) {
+	if ev.ID == r.join.req && r.join.phase == scanLocal {
+		r.localListed(ev)
+		return
+	}
+	q, ok := r.source.lists[ev.ID]
+	if !ok {
+		return
+	}
+	delete(r.source.lists, ev.ID)
+	chunks := ev.Chunks
+	if len(q.removed) > 0 {
+		chunks = slices.DeleteFunc(slices.Clone(chunks), func(c Chunk) bool {
+			_, found := slices.BinarySearchFunc(q.removed, c.Header.ID, chain.ChunkID.Compare)
+			return found
+		})
+		if len(chunks) == 0 && ev.More {
+			// Nothing is left of this page, but others follow: say where to go on.
+			r.skipPage(q, ev)
+			return
+		}
+	}
+	r.datagram(q.to, MsgPage{Req: q.req, Chunks: chunks, More: ev.More, Pending: q.pending})
+}
+
+// skipPage lists on behind a page of which every chunk is being removed.
+func (r *Replica) skipPage(q listing, ev Listed) {
+	r.reqs++
+	r.source.lists[r.reqs] = q
+	r.emit(List{ID: r.reqs, After: ev.Chunks[len(ev.Chunks)-1].Header.ID, Max: maxPage})
+}
+
+func (r *Replica) readFor(l *link, m MsgFetch) {
+	if r.cfg.Position(r.self) < 0 {
+		return
+	}
+	if r.removing[m.Chunk] > 0 {
+		r.datagram(l, MsgPiece{Req: m.Req, Info: Chunk{Header: Header{ID: m.Chunk}}, Kind: chain.RefusedGone})
+		return
+	}
+	if len(r.source.reads) >= r.conf.MaxReads {
+		return
+	}
+	r.reqs++
+	r.source.reads[r.reqs] = reading{to: l, req: m.Req, chunk: m.Chunk, from: m.From}
+	r.emit(ReadChunk{ID: r.reqs, Chunk: m.Chunk})
+}
+
+func (r *Replica) onChunkRead(ev ChunkRead) {
+	q, ok := r.source.reads[ev.ID]
+	if !ok {
+		return
+	}
+	delete(r.source.reads, ev.ID)
+	info := ev.Chunk
+	info.Header.ID = q.chunk
+	if ev.Err != nil || len(ev.Bytes) != int(info.Header.Size) {
+		kind := chain.RefusedFailed
+		if ev.Err != nil && refusalKind(ev.Err) == chain.RefusedGone {
+			kind = chain.RefusedGone
+		}
+		r.datagram(q.to, MsgPiece{Req: q.req, Info: info, Kind: kind})
+		return
+	}
+	for at := int(q.from); at < len(ev.Bytes); at += chain.MaxFrame {
+		end := min(at+chain.MaxFrame, len(ev.Bytes))
+		r.datagram(q.to, MsgPiece{Req: q.req, Info: info, Offset: uint32(at), Bytes: ev.Bytes[at:end]})
+	}
+}
