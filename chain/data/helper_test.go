@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"hash/crc32"
-	"math"
 	"slices"
 	"testing"
 
@@ -409,5 +408,3 @@ func (g *rig) reported(e uint64, joiner int) bool {
 		return r.Kind == chain.ReportInSync && r.Epoch.N == e && r.Replica == g.nodes[joiner].id
 	})
 }
-
-var _ = math.MaxInt64

@@ -1,6 +1,7 @@
 package data
 
 import (
+	"math/rand/v2"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -306,8 +307,8 @@ func TestRestartedHeadFreesTheChunksBelow(t *testing.T) {
 
 func TestLossIsRepairedBySendingAgain(t *testing.T) {
 	g := three(t)
-	i := 0
-	g.lose = func(chain.Envelope) bool { i++; return i%3 == 0 }
+	rnd := rand.New(rand.NewPCG(1, 2))
+	g.lose = func(chain.Envelope) bool { return rnd.IntN(3) == 0 }
 	b := payload(1, 1<<20)
 	o := g.open(0, 1, header(1, len(b)))
 	g.frames(0, cid(1), b)
