@@ -100,11 +100,15 @@ func serve(ctx context.Context, env environment, l config.Loaded, signals <-chan
 	if err := serverRole(ctx, role); err != nil {
 		return err
 	}
-	return group.Run(ctx, lifecycle.Options{
+	err = group.Run(ctx, lifecycle.Options{
 		Signals: signals, DrainDelay: l.DrainDelay, DrainTimeout: l.DrainTimeout,
 		NotReady: ready.draining,
 		Started:  func() { announce(env, log, l.Config, set, k) },
 	})
+	if err == nil {
+		log.Info("catena stopped")
+	}
+	return err
 }
 
 // openDirs decides about the DIRs, makes or reads the keys, and ends a first

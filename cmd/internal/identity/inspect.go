@@ -19,7 +19,10 @@ func inspect(fsys dirfile.FS, path string) (DirState, *lock) {
 	d := DirState{Path: path}
 	var st unix.Stat_t
 	if err := unix.Stat(path, &st); err != nil {
-		return d.failed(err), nil
+		if d = d.failed(err); d.State == Missing {
+			d.Device = deviceAbove(path) // where it would be made
+		}
+		return d, nil
 	}
 	d.Device, d.Inode = uint64(st.Dev), uint64(st.Ino) //nolint:unconvert // the widths differ by platform
 	if st.Mode&unix.S_IFMT != unix.S_IFDIR {
@@ -43,6 +46,19 @@ func inspect(fsys dirfile.FS, path string) (DirState, *lock) {
 		return d, nil
 	}
 	return d, l
+}
+
+// deviceAbove is the device of the nearest parent that exists; 0 unknown.
+func deviceAbove(path string) uint64 {
+	for p := filepath.Dir(path); ; p = filepath.Dir(p) {
+		var st unix.Stat_t
+		if unix.Stat(p, &st) == nil {
+			return uint64(st.Dev) //nolint:unconvert // the widths differ by platform
+		}
+		if p == filepath.Dir(p) {
+			return 0
+		}
+	}
 }
 
 // inaccessible is failed, but for a read-only file system that holds one of our

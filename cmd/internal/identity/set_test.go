@@ -128,6 +128,13 @@ func TestFirstStartAndRestart(t *testing.T) {
 	require.Equal(t, d, s.Dirs())
 }
 
+func TestASharedDeviceIsSaidAlsoOfDirectoriesThatAreMade(t *testing.T) {
+	d := dirs(t, 2)
+	require.NoError(t, os.Mkdir(d[0], 0o700))
+	s := open(t, d)
+	require.Contains(t, strings.Join(s.Plan().Notes, "\n"), d[0]+", "+d[1]+" share one device")
+}
+
 func TestParentsAreMade(t *testing.T) {
 	formed(t, []string{filepath.Join(t.TempDir(), "a", "b", "c")})
 }
