@@ -268,6 +268,16 @@ func TestAFullDiskIsNotADeadOne(t *testing.T) {
 	require.Equal(t, d, s.Dirs())
 }
 
+func TestVotersAreWrittenFirstAndNewDirsLast(t *testing.T) {
+	r := record(4)
+	p := Plan{Record: r, Use: []Use{{Path: "/d4", Store: id(4), Stale: true}, {Path: "/new", Store: id(9), Create: true}, {Path: "/d1", Store: id(1), Stale: true}, {Path: "/d2", Store: id(2)}, {Path: "/d3", Store: id(3), Stale: true}}}
+	var order []string
+	for _, u := range writeOrder(p) {
+		order = append(order, u.Path)
+	}
+	require.Equal(t, []string{"/d1", "/d3", "/d4", "/new"}, order)
+}
+
 func TestUpdateCountsOnAMajorityOfTheOldVoters(t *testing.T) {
 	d := dirs(t, 3)
 	r := formed(t, d)
