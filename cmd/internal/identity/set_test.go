@@ -5,6 +5,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -266,6 +267,27 @@ func TestAFullDiskIsNotADeadOne(t *testing.T) {
 	require.NoError(t, err)
 	defer s.Close()
 	require.Equal(t, d, s.Dirs())
+}
+
+// fullFS has no room on some DIRs.
+type fullFS struct {
+	dirfile.OS
+	full []string
+}
+
+func (f fullFS) WriteSync(path string, data []byte, perm fs.FileMode) error {
+	if slices.Contains(f.full, filepath.Dir(path)) {
+		return unix.ENOSPC
+	}
+	return f.OS.WriteSync(path, data, perm)
+}
+
+func TestAChangeThatMostVotersHaveNoRoomForIsRefused(t *testing.T) {
+	d := dirs(t, 4)
+	formed(t, d[:3])
+	require.NoError(t, os.Mkdir(d[3], 0o700))
+	_, err := Open(Config{Dirs: d, FS: fullFS{full: d[:2]}})
+	require.ErrorContains(t, err, "is on 1 of 3 voters, a majority is needed: make room")
 }
 
 func TestVotersAreWrittenFirstAndNewDirsLast(t *testing.T) {
