@@ -1,0 +1,150 @@
+package raftlog
+
+import (
+	"context"
+	"io"
+	"log"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/hashicorp/go-hclog"
+)
+
+// repeatAfter is how long the same sentence of the library is not said again:
+// it reports an absent voter at every heartbeat.
+const repeatAfter = 10 * time.Second
+
+// Logger gives the Raft library a slog logger. Its levels go down by one step:
+// what is an error for one voter is a warning for the process.
+type Logger struct {
+	out   *slog.Logger
+	name  string
+	args  []any
+	quiet *quiet
+}
+
+type quiet struct {
+	mu   sync.Mutex
+	said map[string]time.Time
+}
+
+var _ hclog.Logger = (*Logger)(nil)
+
+// NewLogger returns the adapter.
+func NewLogger(out *slog.Logger) *Logger {
+	return &Logger{out: out, quiet: &quiet{said: map[string]time.Time{}}}
+}
+
+func slogLevel(l hclog.Level) slog.Level {
+	switch {
+	case l >= hclog.Error:
+		return slog.LevelWarn
+	case l == hclog.Warn:
+		return slog.LevelInfo
+	}
+	return slog.LevelDebug
+}
+
+// Log implements hclog.Logger.
+func (l *Logger) Log(level hclog.Level, msg string, args ...any) {
+	to := slogLevel(level)
+	if !l.out.Enabled(context.Background(), to) || to > slog.LevelDebug && l.quiet.repeats(msg) {
+		return
+	}
+	l.out.Log(context.Background(), to, msg, args...)
+}
+
+// repeats reports whether a sentence was said a short while ago.
+func (q *quiet) repeats(msg string) bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	now := time.Now()
+	if last, ok := q.said[msg]; ok && now.Sub(last) < repeatAfter {
+		return true
+	}
+	if len(q.said) > 256 {
+		clear(q.said)
+	}
+	q.said[msg] = now
+	return false
+}
+
+// Trace implements hclog.Logger.
+func (l *Logger) Trace(msg string, args ...any) { l.Log(hclog.Trace, msg, args...) }
+
+// Debug implements hclog.Logger.
+func (l *Logger) Debug(msg string, args ...any) { l.Log(hclog.Debug, msg, args...) }
+
+// Info implements hclog.Logger.
+func (l *Logger) Info(msg string, args ...any) { l.Log(hclog.Info, msg, args...) }
+
+// Warn implements hclog.Logger.
+func (l *Logger) Warn(msg string, args ...any) { l.Log(hclog.Warn, msg, args...) }
+
+// Error implements hclog.Logger.
+func (l *Logger) Error(msg string, args ...any) { l.Log(hclog.Error, msg, args...) }
+
+// IsTrace implements hclog.Logger.
+func (l *Logger) IsTrace() bool { return false }
+
+// IsDebug implements hclog.Logger.
+func (l *Logger) IsDebug() bool { return l.out.Enabled(context.Background(), slog.LevelDebug) }
+
+// IsInfo implements hclog.Logger.
+func (l *Logger) IsInfo() bool { return l.IsDebug() }
+
+// IsWarn implements hclog.Logger.
+func (l *Logger) IsWarn() bool { return l.out.Enabled(context.Background(), slog.LevelInfo) }
+
+// IsError implements hclog.Logger.
+func (l *Logger) IsError() bool { return l.out.Enabled(context.Background(), slog.LevelWarn) }
+
+// ImpliedArgs implements hclog.Logger.
+func (l *Logger) ImpliedArgs() []any { return l.args }
+
+// With implements hclog.Logger.
+func (l *Logger) With(args ...any) hclog.Logger {
+	c := *l
+	c.out, c.args = l.out.With(args...), append(append([]any{}, l.args...), args...)
+	return &c
+}
+
+// Name implements hclog.Logger.
+func (l *Logger) Name() string { return l.name }
+
+// Named implements hclog.Logger.
+func (l *Logger) Named(name string) hclog.Logger {
+	if l.name != "" {
+		name = l.name + "." + name
+	}
+	return l.ResetNamed(name)
+}
+
+// ResetNamed implements hclog.Logger.
+func (l *Logger) ResetNamed(name string) hclog.Logger {
+	c := *l
+	c.name = name
+	return &c
+}
+
+// SetLevel implements hclog.Logger: the level is slog's affair.
+func (l *Logger) SetLevel(hclog.Level) {}
+
+// GetLevel implements hclog.Logger.
+func (l *Logger) GetLevel() hclog.Level {
+	if l.IsDebug() {
+		return hclog.Debug
+	}
+	return hclog.Warn
+}
+
+// StandardLogger implements hclog.Logger.
+func (l *Logger) StandardLogger(*hclog.StandardLoggerOptions) *log.Logger {
+	return slog.NewLogLogger(l.out.Handler(), slog.LevelDebug)
+}
+
+// StandardWriter implements hclog.Logger.
+func (l *Logger) StandardWriter(o *hclog.StandardLoggerOptions) io.Writer {
+	return l.StandardLogger(o).Writer()
+}
