@@ -227,7 +227,9 @@ type (
 		Err    error
 	}
 	// Serve publishes the read lease: rows may be answered while the clock says
-	// less than Until, tested after the value was read. Zero revokes.
+	// less than Until. Zero revokes. A reader looks at it twice: before it reads,
+	// and after it has the value; the lease must hold both times, and be of the
+	// same epoch.
 	Serve struct {
 		Epoch chain.Epoch
 		Until chain.Instant

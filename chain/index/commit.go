@@ -40,9 +40,10 @@ func (r *Replica) tailCommit() {
 }
 
 // commitTo applies everything up to n, which is known to be committed, and
-// answers what waited for it.
+// answers what waited for it. Rows never get ahead of the log on this disk:
+// for a Serving replica that follows from the durable prefix, a joiner waits.
 func (r *Replica) commitTo(n uint64) {
-	n = min(n, r.log.last().Seq)
+	n = min(n, r.durable)
 	if n <= r.applied.Seq || r.state.Installing {
 		return
 	}

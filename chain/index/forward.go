@@ -236,6 +236,7 @@ func (r *Replica) take(e *Entry) bool {
 	r.log.append(e)
 	r.persistEntry(e)
 	if r.off.Off(mutant.ApplyUncommitted) {
+		r.durable = e.Seq
 		r.commitTo(e.Seq)
 	}
 	return true
@@ -268,7 +269,6 @@ func (r *Replica) onAppend(from chain.ReplicaID, m *Append) {
 	}
 	if r.isJoiner() {
 		r.known = max(r.known, m.Committed)
-		r.commitTo(r.known)
 	}
 	if m.Poll || r.log.last().Seq >= r.up.acked+uint64(r.cfg.Window/4)+1 {
 		r.ackDue = true

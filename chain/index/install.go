@@ -209,6 +209,5 @@ func (r *Replica) endInstall() {
 			return
 		}
 	}
-	r.commitTo(r.known)
 	r.ackDue = true
 }

@@ -30,6 +30,9 @@ func digestOf(before uint64, e *Entry) uint64 {
 	return xxhash.Sum64(b[:])
 }
 
+// DigestAfter is the digest of the log up to and including the entry.
+func (e *Entry) DigestAfter() uint64 { return digestOf(e.Digest, e) }
+
 // record is an entry with the digest of the log up to and including it.
 type record struct {
 	e     *Entry

@@ -219,6 +219,9 @@ func (r *Replica) flush() {
 		return
 	}
 	r.tailCommit()
+	if r.isJoiner() && r.up.resumed {
+		r.commitTo(r.known)
+	}
 	r.pump(r.down)
 	r.pump(r.join)
 	r.advanceJoin()

@@ -1,0 +1,179 @@
+package chaintest
+
+import (
+	"fmt"
+
+	"catena/chain"
+	"catena/chain/index"
+)
+
+// faults makes one thing go wrong, again and again until the quiet comes.
+func (c *indexCluster) faults() {
+	if c.quiet {
+		return
+	}
+	c.w.After(c.w.Between(c.opt.FaultEvery/2, 2*c.opt.FaultEvery), c.faults)
+	n := c.nodes[c.w.Rand.IntN(len(c.nodes))]
+	switch k := c.w.Rand.IntN(100); {
+	case k < 25:
+		c.crash(n, c.w.Between(0, 400*chain.Millisecond))
+	case k < 30:
+		c.crash(n, c.w.Between(0, 3*chain.Second))
+	case k < 35:
+		for _, n := range c.nodes { // the power fails
+			c.crash(n, c.w.Between(0, 2*chain.Second))
+		}
+	case k < 40:
+		c.crash(n, 0)
+		c.crash(c.nodes[c.w.Rand.IntN(len(c.nodes))], 0)
+	case k < 55:
+		c.cutOff(n)
+	case k < 65:
+		c.cutOne(n, c.w.Rand.IntN(len(c.nodes)+1))
+	case k < 70:
+		c.net.Swizzle(c.nodeIDs(), c.w.Between(100*chain.Millisecond, 2*chain.Second))
+	case k < 78:
+		c.net.Clog(n.id, c.w.Rand.IntN(len(c.nodes)+1), c.w.Between(0, 2*c.opt.Index.Lease))
+	case k < 86:
+		n.paused = c.w.Now() + Real(c.w.Between(0, 2*c.opt.Index.Lease))
+	case k < 90:
+		c.masterDown = true
+		c.w.After(c.w.Between(0, 2*chain.Second), func() { c.masterDown = false })
+	case k < 94:
+		c.drain()
+	default:
+		c.wipe(n)
+	}
+}
+
+func (c *indexCluster) nodeIDs() []int {
+	var ids []int
+	for _, n := range c.nodes {
+		ids = append(ids, n.id)
+	}
+	return ids
+}
+
+// crash ends a process, and starts it again later.
+func (c *indexCluster) crash(n *indexNode, down int64) {
+	n.crash()
+	c.w.After(down, n.reboot)
+}
+
+// cutOff takes a node off from the master and from some others, but not from
+// clients, which are where the master is: they reach it by the other direction
+// or through stale routes only if that link is spared.
+func (c *indexCluster) cutOff(n *indexNode) {
+	var cuts [][2]int
+	for i := 0; i <= len(c.nodes); i++ {
+		if i != n.id && c.w.Chance(0.8) {
+			cuts = append(cuts, [2]int{i, n.id}, [2]int{n.id, i})
+		}
+	}
+	c.cutFor(cuts, c.w.Between(0, 3*chain.Second))
+}
+
+// cutOne cuts one direction between two nodes (0 is the master).
+func (c *indexCluster) cutOne(n *indexNode, other int) {
+	if other == n.id {
+		other = 0
+	}
+	cut := [2]int{n.id, other}
+	if c.w.Chance(0.5) {
+		cut = [2]int{other, n.id}
+	}
+	c.cutFor([][2]int{cut}, c.w.Between(0, 3*chain.Second))
+}
+
+func (c *indexCluster) cutFor(cuts [][2]int, d int64) {
+	c.w.Trace.Say("%s cut %v for %s", c.w.Now(), cuts, Real(d))
+	for _, x := range cuts {
+		c.net.Cut(x[0], x[1], true)
+	}
+	c.w.After(d, func() {
+		for _, x := range cuts {
+			c.net.Cut(x[0], x[1], false)
+		}
+	})
+}
+
+// drain asks the tail to hand back its lease, and takes it out some time later.
+func (c *indexCluster) drain() {
+	tail := c.master.Config.Tail()
+	p := c.procs[tail]
+	if p == nil || p.r == nil || len(c.master.Config.Serving) < 2 {
+		return
+	}
+	p.whenAwake(p.gen, func() { p.step(index.Drain{}, "drain") })
+	c.w.After(c.w.Between(0, 200*chain.Millisecond), func() {
+		if !c.masterDown && c.planner.settledEnough(tail) && c.master.Remove(tail) {
+			c.configured()
+		}
+	})
+}
+
+// wipe puts an empty disk in the place of a node's, if that loses nothing that
+// is promised: another member of the recoverable set must be left.
+func (c *indexCluster) wipe(n *indexNode) {
+	left := 0
+	for _, r := range c.master.Config.Recoverable {
+		if p := c.procs[r]; NodeOf(r) != n.id && p != nil && !p.wiped {
+			left++
+		}
+	}
+	if left == 0 || len(n.replicas) == 0 {
+		return
+	}
+	c.w.Trace.Say("%s node %d loses its disk", c.w.Now(), n.id)
+	n.crash()
+	for _, p := range n.replicas {
+		p.wiped = true
+		p.disk.Wipe()
+		p.durable = durableLog{}
+		c.planner.left[p.id] = true
+	}
+	c.w.After(c.w.Between(0, chain.Second), n.reboot)
+	if c.planner.change() {
+		c.configured()
+	}
+}
+
+// describe gives a message in a line.
+func describe(msg any) string {
+	switch m := msg.(type) {
+	case *index.Hello:
+		return fmt.Sprintf("Hello{%s stream %x}", m.Config.Epoch, m.Stream)
+	case *index.Welcome:
+		return fmt.Sprintf("Welcome{%s %x/%x end %+v holding %d}", m.Epoch, m.Stream, m.Accept, m.Marks[len(m.Marks)-1], m.Holding)
+	case *index.Append:
+		var seqs []string
+		for _, e := range m.Entries {
+			seqs = append(seqs, fmt.Sprintf("%s/%d", e.Epoch, e.Seq))
+		}
+		return fmt.Sprintf("Append{%s %x %v durable %d committed %d probe %x poll %v}", m.Epoch, m.Stream, seqs, m.Durable, m.Committed, m.Probe, m.Poll)
+	case *index.Ack:
+		return fmt.Sprintf("Ack{%s %x received %d durable %d committed %d confirmed %x gap %v based %v whole %v}", m.Epoch, m.Stream, m.Received, m.Durable, m.Committed, m.Confirmed, m.Gap, m.Based, m.Whole)
+	case *index.Newer:
+		return fmt.Sprintf("Newer{%s}", m.Config.Epoch)
+	case *index.PageReply:
+		return fmt.Sprintf("PageReply{%q first %v at %d upper %d, %d rows, next %q}", m.From, m.First, m.At.Seq, m.Upper, len(m.Page.Rows), m.Page.Next)
+	}
+	return fmt.Sprintf("%T%+v", msg, msg)
+}
+
+// sayEffect puts an effect into the trace.
+func (c *indexCluster) sayEffect(p *indexProc, effect index.Effect) {
+	switch e := effect.(type) {
+	case index.Send:
+		c.w.Trace.Say("%s %s -> %s %s", c.w.Now(), p.id, e.Env.To, describe(e.Env.Msg))
+	case index.PersistEntry:
+		c.w.Trace.Say("%s %s persist entry %s/%d", c.w.Now(), p.id, e.Entry.Epoch, e.Entry.Seq)
+	case index.PersistState:
+		s := e.State
+		c.w.Trace.Say("%s %s persist state epoch %s waited %s path %v installing %v at %d max %d boot %d", c.w.Now(), p.id, s.Config.Epoch, s.WaitedOut, s.CommitPath, s.Installing, s.SnapshotAt.Seq, s.SnapshotMax, s.Boot)
+	case index.Apply:
+		c.w.Trace.Say("%s %s apply %s/%d", c.w.Now(), p.id, e.Entry.Epoch, e.Entry.Seq)
+	default:
+		c.w.Trace.Say("%s %s %T%+v", c.w.Now(), p.id, e, e)
+	}
+}

@@ -1,0 +1,61 @@
+package chaintest
+
+import (
+	"flag"
+	"runtime"
+	"sync"
+	"sync/atomic"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+var (
+	seedFlag  = flag.Uint64("seed", 0, "run this one seed and print its trace")
+	seedsFlag = flag.Uint64("seeds", 2000, "how many seeds to run")
+)
+
+// forSeeds runs fn for n seeds on all cores.
+func forSeeds(n uint64, fn func(seed uint64)) {
+	var next atomic.Uint64
+	var wg sync.WaitGroup
+	for range runtime.GOMAXPROCS(0) {
+		wg.Go(func() {
+			for s := next.Add(1); s <= n; s = next.Add(1) {
+				fn(s)
+			}
+		})
+	}
+	wg.Wait()
+}
+
+func TestIndexSeeds(t *testing.T) {
+	if *seedFlag != 0 {
+		res := RunIndex(*seedFlag, IndexOptions{Words: 4000})
+		t.Log("\n" + res.Trace)
+		require.NoError(t, res.Err)
+		return
+	}
+	var mu sync.Mutex
+	var failed []Result
+	var steps, commits, epochs atomic.Int64
+	forSeeds(*seedsFlag, func(seed uint64) {
+		res := RunIndex(seed, IndexOptions{})
+		steps.Add(int64(res.Steps))
+		commits.Add(int64(res.Commits))
+		epochs.Add(int64(res.Epochs))
+		if res.Err != nil {
+			mu.Lock()
+			failed = append(failed, res)
+			mu.Unlock()
+		}
+	})
+	t.Logf("%d seeds: %d steps, %d entries, %d epochs", *seedsFlag, steps.Load(), commits.Load(), epochs.Load())
+	for i, res := range failed {
+		if i == 10 {
+			t.Logf("and %d more", len(failed)-i)
+			break
+		}
+		t.Errorf("%s; see it again with -run TestIndexSeeds -seed %d -v", res, res.Seed)
+	}
+}
