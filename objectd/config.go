@@ -20,8 +20,26 @@ type Clock interface{ Now() chain.Now }
 // is repeated by the machine that made it.
 type Master interface {
 	Report(chain.Report)
+	// StoreAlive says that a disk works, and what runs on it. It is repeated
+	// every second, and sent at once when a replica has persisted an epoch.
+	StoreAlive(id chain.StoreID, info DiskInfo)
 	// StoreFailed says that a disk of this node has ended, and why.
 	StoreFailed(id chain.StoreID, err error)
+}
+
+// DiskInfo is what a working disk says of itself.
+type DiskInfo struct {
+	// Full: it has reached its soft limit.
+	Full bool
+	// Replicas that run on it; nil until the first map.
+	Replicas []ReplicaInfo
+}
+
+// ReplicaInfo is one running replica and the newest epoch it has persisted.
+type ReplicaInfo struct {
+	Chain       chain.ChainID
+	Incarnation uint64
+	Epoch       chain.Epoch
 }
 
 // DiskConfig is one disk of the node.

@@ -22,7 +22,8 @@ func (r *dataReplica) do(effect data.Effect) {
 	st := r.disk.st
 	switch e := effect.(type) {
 	case data.PersistState:
-		st.Append(r.durable(e.Token), store.State(r.key, chain.KindData, data.MarshalState(e.State)))
+		r.pending[e.Token] = e.State.Config.Epoch
+		st.Append(r.durable(e.Token), store.State(r.key, chain.KindData, data.MarshalState(&e.State)))
 	case data.Reserve:
 		r.reserve(e.Header)
 	case data.WriteFrame:
@@ -37,7 +38,7 @@ func (r *dataReplica) do(effect data.Effect) {
 	case data.PersistRemove:
 		st.Append(r.durable(e.Token), store.Remove(r.key, e.Chunks))
 	case data.Quarantine:
-		st.Append(r.durable(e.Token), store.Quarantine(r.key, e.Chunks))
+		st.Append(r.durable(e.Token), store.Remove(r.key, e.Chunks))
 	case data.List:
 		go r.list(e)
 	case data.ReadChunk:

@@ -38,16 +38,11 @@ func newDataReplica(n *Node, d *disk, rec store.Recovered) (*dataReplica, error)
 		}
 		recovered.State = &st
 		r.learn(st.Config)
+		r.persisted.Store(&st.Config.Epoch)
 	}
-	core, effects, err := data.New(data.Config{
-		Self: r.addr.replica, Chain: r.addr.chain, Recovered: recovered, Now: n.cfg.Clock.Now(),
-	})
-	if err != nil {
-		return nil, err
-	}
+	core, err := data.New(data.Config{Self: r.addr.replica, Chain: r.addr.chain, Recovered: recovered})
 	r.core = core
-	r.carryOut(effects)
-	return r, nil
+	return r, err
 }
 
 func (r *dataReplica) base() *actor { return &r.actor }
@@ -80,6 +75,9 @@ func (r *dataReplica) handle(item any) {
 		r.step(it.make(r.nextID))
 	case storeError:
 		r.fail(it.err)
+	case data.Durable:
+		r.onDisk(it.Token)
+		r.step(it)
 	case data.Event:
 		r.step(it)
 	}
@@ -97,6 +95,8 @@ func (r *dataReplica) step(ev data.Event) {
 
 func (r *dataReplica) die(why error) {
 	r.dead = true
+	r.ended.Store(true)
+	r.disk.news.Store(true)
 	for id, ch := range r.waiting {
 		ch <- why
 		delete(r.waiting, id)

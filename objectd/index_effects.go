@@ -32,6 +32,7 @@ func (r *indexReplica) do(effect index.Effect) {
 	case index.PersistEntry:
 		st.Append(r.durable(e.Token), store.Entry(r.key, e.Entry))
 	case index.PersistState:
+		r.pending[e.Token] = e.State.Config.Epoch
 		st.Append(r.durable(e.Token), store.State(r.key, chain.KindIndex, index.MarshalState(e.State)))
 	case index.PersistTruncate:
 		st.Append(r.durable(e.Token), store.Truncate(r.key, e.Seq, e.Rev))

@@ -67,6 +67,7 @@ func newIndexReplica(n *Node, d *disk, rec store.Recovered) (*indexReplica, erro
 		}
 		recovered.State = &st
 		r.learn(st.Config)
+		r.persisted.Store(&st.Config.Epoch)
 	}
 	core, effects, err := index.New(index.Config{
 		Self: r.addr.replica, Chain: r.addr.chain, Machine: reloader{machine, r}, Recovered: recovered,
@@ -113,6 +114,9 @@ func (r *indexReplica) handle(item any) {
 		r.step(index.PageRead{ID: it.id, Page: it.page})
 	case storeError:
 		r.fail(it.err)
+	case index.Durable:
+		r.onDisk(it.Token)
+		r.step(it)
 	case index.Event:
 		r.step(it)
 	}
@@ -144,6 +148,8 @@ func (r *indexReplica) propose(p proposal) {
 // die answers everyone who waits and takes the replica out of service.
 func (r *indexReplica) die(why error) {
 	r.dead = true
+	r.ended.Store(true)
+	r.disk.news.Store(true)
 	r.lease.Store(nil)
 	for id, ch := range r.waiting {
 		ch <- indexReply{err: why}

@@ -35,6 +35,8 @@ type disk struct {
 	// found is what the disk holds, until the first map says which tablets the
 	// replicas serve.
 	found []store.Recovered
+	// news: a replica persisted an epoch, and the master does not know yet.
+	news atomic.Bool
 	// err is why the disk does not work; set once.
 	err atomic.Pointer[error]
 }
@@ -222,25 +224,49 @@ func (n *Node) diskFailed(d *disk, err error) {
 	n.cfg.Master.StoreFailed(d.id, err)
 }
 
-// ticker lets time pass for all replicas, and tells them the free space.
+// ticker lets time pass for all replicas, tells them the free space, and tells
+// the master that the disks work.
 func (n *Node) ticker() {
 	t := time.NewTicker(n.cfg.TickEvery)
 	defer t.Stop()
 	for i := 0; ; i++ {
+		second := i%10 == 0
+		all := n.all()
+		for _, r := range all {
+			if a := r.base(); a.disk.failed() == nil {
+				r.tick()
+				if second {
+					r.free(a.disk.st.Free())
+				}
+			}
+		}
+		for _, d := range n.disks {
+			if d.failed() == nil && (d.news.Swap(false) || second) {
+				n.cfg.Master.StoreAlive(d.id, n.info(d, all))
+			}
+		}
 		select {
 		case <-n.stop:
 			return
 		case <-t.C:
 		}
-		for _, r := range n.all() {
-			if a := r.base(); a.disk.failed() == nil {
-				r.tick()
-				if i%10 == 0 {
-					r.free(a.disk.st.Free())
-				}
-			}
+	}
+}
+
+// info is what the master is told of a disk.
+func (n *Node) info(d *disk, all []replica) DiskInfo {
+	out := DiskInfo{Full: d.st.Free() <= 0}
+	if n.cmap.Load() == nil {
+		return out
+	}
+	out.Replicas = []ReplicaInfo{}
+	for _, r := range all {
+		a := r.base()
+		if e := a.persisted.Load(); a.disk == d && e != nil && !a.ended.Load() {
+			out.Replicas = append(out.Replicas, ReplicaInfo{a.key.Chain, a.key.Incarnation, *e})
 		}
 	}
+	return out
 }
 
 // Stop ends the replicas and closes the disks. What was acknowledged is on disk.
@@ -272,6 +298,12 @@ type actor struct {
 	addr address
 	key  store.Key
 	box  *mailbox
+	// persisted is the newest epoch on disk; pending is what is on its way there,
+	// by token (the actor's goroutine only).
+	persisted atomic.Pointer[chain.Epoch]
+	pending   map[uint64]chain.Epoch
+	// ended: the replica does not act any more.
+	ended atomic.Bool
 	// conf is the newest configuration that was given to the machine; for
 	// refusals, which carry it.
 	conf atomic.Pointer[chain.Config]
@@ -279,7 +311,22 @@ type actor struct {
 
 func newActor(n *Node, d *disk, key store.Key) actor {
 	id := chain.ReplicaID{Store: d.id, Incarnation: key.Incarnation}
-	return actor{node: n, disk: d, key: key, addr: address{key.Chain, id}, box: newMailbox()}
+	return actor{node: n, disk: d, key: key, addr: address{key.Chain, id}, box: newMailbox(), pending: map[uint64]chain.Epoch{}}
+}
+
+// onDisk notes that everything up to a token is durable, so that the master
+// can be told which epoch this replica has persisted.
+func (a *actor) onDisk(token uint64) {
+	for t, e := range a.pending {
+		if t > token {
+			continue
+		}
+		delete(a.pending, t)
+		if old := a.persisted.Load(); old == nil || old.Less(e) {
+			a.persisted.Store(&e)
+			a.disk.news.Store(true)
+		}
+	}
 }
 
 // newest is a copy of the newest configuration known here.
