@@ -232,23 +232,21 @@ func TestReadAll(t *testing.T) {
 }
 
 // streams are the good streaming bodies, of each kind.
-func streams(t testing.TB) map[string]struct {
+func streams(t testing.TB) map[string]stream { return streamsOf(t, big, small) }
+
+type stream struct {
 	put  put
 	wire []byte
-} {
+}
+
+func streamsOf(t testing.TB, chunks ...[]byte) map[string]stream {
+	both := bytes.Join(chunks, nil)
 	trailer := "x-amz-checksum-crc32c:" + sumOf(checksum.CRC32C, both)
 	announce := field("x-amz-trailer", "x-amz-checksum-crc32c")
-	chunks := [][]byte{big, small}
-	out := map[string]struct {
-		put  put
-		wire []byte
-	}{}
+	out := map[string]stream{}
 	add := func(name string, p put, wire []byte) {
 		p.head.ContentLength = int64(len(wire))
-		out[name] = struct {
-			put  put
-			wire []byte
-		}{p, wire}
+		out[name] = stream{p, wire}
 	}
 	p := newPut(t, signedChunks, 0, decoded(len(both)))
 	add("signed", p, frame(p.signer, chunks, "", false))
@@ -452,7 +450,7 @@ func (s sha) Close()                      {}
 // FuzzChunks feeds any bytes as a streaming body, whole and cut at a boundary of the
 // fuzzer's choice: same result, no panic, and never more payload than announced.
 func FuzzChunks(f *testing.F) {
-	all := streams(f)
+	all := streamsOf(f, small) // short, so that the fuzzer gets far
 	for _, name := range []string{"signed", "signed trailer", "unsigned trailer", "one chunk"} {
 		f.Add(all[name].wire, uint16(3), name)
 	}
@@ -469,10 +467,10 @@ func FuzzChunks(f *testing.F) {
 			t.Fatalf("cut at %d changes the result: %v, %v", n, err1, err2)
 		}
 		if err1 == nil {
-			if len(p1) != len(both) {
+			if len(p1) != len(small) {
 				t.Fatalf("%d bytes accepted", len(p1))
 			}
-			if name != "one chunk" && name != "unsigned trailer" && !bytes.Equal(p1, both) {
+			if name != "one chunk" && name != "unsigned trailer" && !bytes.Equal(p1, small) {
 				t.Fatal("forged bytes accepted")
 			}
 		} else if e := s3err.From(err1); e.Status >= 500 {

@@ -158,7 +158,11 @@ func (r *Reader) Finish() (Digests, error) {
 		r.begin()
 	}
 	if r.err == nil {
-		buf := make([]byte, 32<<10)
+		size := int64(32 << 10)
+		if r.spec.Length >= 0 { // one byte more, to see that the body ends
+			size = max(1, min(size, r.spec.Length-r.read+1))
+		}
+		buf := make([]byte, size)
 		for r.err == nil {
 			r.Read(buf) // sets r.err
 		}

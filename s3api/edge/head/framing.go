@@ -14,7 +14,7 @@ func (h *Head) checkHost() error {
 		return bad("A request must have exactly one Host header.")
 	}
 	h.Host = h.Fields.Get("host")
-	if !validHost(h.Host) {
+	if !ValidHost(h.Host) {
 		return bad("The Host header is malformed.")
 	}
 	scheme, rest, ok := strings.Cut(h.Target, "://")
@@ -34,9 +34,9 @@ func (h *Head) checkHost() error {
 	return nil
 }
 
-// validHost accepts a DNS name (with '_', which is in use), an IPv4 or bracketed IPv6
+// ValidHost reports whether host may be a Host header. It accepts a DNS name (with '_', which is in use), an IPv4 or bracketed IPv6
 // address, and a port.
-func validHost(host string) bool {
+func ValidHost(host string) bool {
 	name, port := host, ""
 	if strings.HasPrefix(host, "[") {
 		end := strings.IndexByte(host, ']')
