@@ -47,6 +47,16 @@ type Record struct {
 	apply index.Applied
 	chunk *chunkRecord
 	image *imageRecord
+	// first is the number of the first writing of a record that is written forward.
+	first uint64
+	// no and at are filled in when the record is written or read.
+	no uint64
+	at place
+	// rep is the replica; make, if set, completes the record just before it is
+	// encoded; freed are the extents that it gave up.
+	rep   *replica
+	make  func(*Record)
+	freed []extent
 }
 
 // CreateReplica makes a replica, empty. It comes before its other records.

@@ -1,146 +1,271 @@
 package store
 
 import (
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"path/filepath"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/cockroachdb/pebble/v2"
+
 	"catena/chain"
-	"catena/chain/data"
 	"catena/chain/index"
-	"catena/chain/tablet"
 	"catena/objectd/vfs"
 )
 
-// Identity reads which store a directory belongs to. ok is false for a
-// directory that has no identity (or does not exist).
-func Identity(fs vfs.FS, dir string) (id chain.StoreID, ok bool, err error) {
-	return id, false, ErrInvalid
-}
-
 // Store is one disk, open. Make one with Open.
-type Store struct{ cfg Config }
+type Store struct {
+	cfg     Config
+	log     *slog.Logger
+	metrics *metrics
+	lock    io.Closer
+	segs    *segments
+	db      *pebble.DB
+	space   *space // nil while Open replays
+	pins    pins
+	gate    *gate
+
+	failure failure
+	failed  atomic.Bool
+	closing atomic.Bool
+
+	replicasMu sync.RWMutex
+	replicas   map[Key]*replica
+	found      []Recovered
+
+	// chunkLog takes what is appended for data replicas and feeds log1 in order;
+	// log1 feeds the writer.
+	chunkLog, log1 *queue
+	w              writer
+	active         atomic.Pointer[segment]
+	activeEnd      atomic.Int64
+	// prepared is the next record segment, its header written ahead of need.
+	prepared, preparedChunk atomic.Pointer[segment]
+	rolled, starving        atomic.Bool
+	nextMu                  sync.Mutex // one record segment is made at a time
+	spaceFreed              chan struct{}
+
+	// completed is the newest record that is durable and visible. Invariant:
+	// what it derives is in the rows, or it is an entry and pending or applied.
+	completed atomic.Uint64
+	rowsMu    sync.Mutex // one batch at a time, so that rowsPos only grows
+	rowsPos   uint64
+	// floor is a replay position that the rows have durably reached.
+	floor      atomic.Uint64
+	sinceFlush atomic.Int64
+
+	maint    sync.Mutex // one maintenance at a time; guards scanAt
+	scanAt   int
+	kicked   chan struct{}
+	quit     chan struct{}
+	workers  sync.WaitGroup
+	keeper   sync.WaitGroup
+	freeMu   sync.Mutex
+	freeAt   time.Time
+	freeLast int64
+
+	quarantineMu sync.Mutex
+	quarantined  []QuarantinedChunk
+}
 
 // Open opens the store in a directory, or makes one in an empty directory. It
 // replays the log, and when it returns everything that Replicas tells is
 // durable. ErrIdentity, ErrLocked, ErrDamaged and ErrTooNew say what is wrong
 // with the directory.
-func Open(cfg Config) (*Store, error) { return nil, ErrInvalid }
+func Open(cfg Config) (*Store, error) {
+	if err := cfg.Validate(); err != nil {
+		return nil, err
+	}
+	cfg.setDefaults()
+	s := &Store{
+		cfg: cfg, log: cfg.Logger.With(slog.String("store", cfg.StoreID.String()[:8])),
+		replicas: map[Key]*replica{}, pins: pins{count: map[uint64]int{}},
+		chunkLog: newQueue(), log1: newQueue(),
+		kicked: make(chan struct{}, 1), quit: make(chan struct{}), spaceFreed: make(chan struct{}, 1),
+		failure: failure{done: make(chan struct{})},
+		gate:    newGate(16 * cfg.MemTableBytes),
+	}
+	var err error
+	if s.metrics, err = newMetrics(cfg.Registerer, cfg.StoreID.String()[:8], s); err != nil {
+		return nil, err
+	}
+	if err := s.open(); err != nil {
+		s.closing.Store(true)
+		return nil, errors.Join(openError(cfg.Dir, err), s.release())
+	}
+	s.workers.Add(2)
+	go func() { defer s.workers.Done(); s.runChunkQueue() }()
+	go func() { defer s.workers.Done(); s.runWriter() }()
+	s.keeper.Add(1)
+	go func() { defer s.keeper.Done(); s.runMaintenance() }()
+	return s, nil
+}
+
+func openError(dir string, err error) error {
+	var e *Error
+	if errors.As(err, &e) {
+		return err
+	}
+	return fmt.Errorf("store: open %s: %w", dir, err)
+}
+
+func (s *Store) open() error {
+	f, dir := s.cfg.FS, s.cfg.Dir
+	if err := f.MkdirAll(dir); err != nil {
+		return err
+	}
+	if err := f.SyncDir(filepath.Dir(filepath.Clean(dir))); err != nil {
+		return err
+	}
+	lock, err := f.Lock(vfs.Join(dir, lockFile))
+	if errors.Is(err, vfs.ErrLocked) {
+		return &Error{Kind: ErrLocked, Op: "open", Detail: dir, Err: err}
+	}
+	if err != nil {
+		return err
+	}
+	s.lock = lock
+	if err := s.claim(); err != nil {
+		return err
+	}
+	if err := f.MkdirAll(vfs.Join(dir, segDir)); err != nil {
+		return err
+	}
+	if err := f.SyncDir(dir); err != nil {
+		return err
+	}
+	s.segs = &segments{fs: f, dir: vfs.Join(dir, segDir), store: s.cfg.StoreID, size: s.cfg.SegmentSize, bySlot: map[uint32]*segment{}}
+	if err := s.segs.load(); err != nil {
+		return err
+	}
+	return s.recover()
+}
+
+// release gives back what Open took. A Pebble that failed is never closed: its
+// Close may wait for ever; and its directory stays locked, because its
+// goroutines may still write there.
+func (s *Store) release() error {
+	var errs []error
+	if !s.failed.Load() && s.db != nil {
+		errs = append(errs, s.guardRows("close rows", s.db.Close))
+	}
+	if s.segs != nil {
+		errs = append(errs, s.segs.close())
+	}
+	if s.lock != nil && !s.failed.Load() {
+		errs = append(errs, s.lock.Close())
+	}
+	s.metrics.close()
+	return errors.Join(errs...)
+}
 
 // Close syncs and flushes what was appended and applied, and releases the
 // directory. Readers must be closed before. A failed store is only dropped.
-func (s *Store) Close() error { return ErrInvalid }
-
-// Failed gives why the store ended; nil while it works.
-func (s *Store) Failed() error { return ErrInvalid }
+func (s *Store) Close() error {
+	if s.closing.Swap(true) {
+		return &Error{Kind: ErrClosed, Op: "close"}
+	}
+	s.chunkLog.close()
+	s.workers.Wait()
+	close(s.quit)
+	if !s.failed.Load() {
+		s.keeper.Wait()
+	}
+	var err error
+	if !s.failed.Load() {
+		s.maint.Lock()
+		err = s.flushRows()
+		s.maint.Unlock()
+	}
+	if ferr := s.Failed(); ferr != nil {
+		err = ferr
+	}
+	return errors.Join(err, s.release())
+}
 
 // Replicas tells what Open found, ordered by key. Call it once, before
 // anything is appended; the entries are released with it.
-func (s *Store) Replicas() []Recovered { return nil }
-
-// Append queues records. done is called once, when all of them are durable
-// (nil) or the store failed, from a goroutine of the store and never before
-// Append returns its caller the chance to go on: it must not block and may
-// call Append. The dones of one replica are called in the order of Append.
-func (s *Store) Append(done func(error), recs ...Record) {}
-
-// Apply makes a committed entry visible in the rows of an index replica. The
-// entry was appended to this store before; if it is not durable yet, Apply
-// waits until it is. Entries are applied in order, each once.
-func (s *Store) Apply(k Key, e *index.Entry, after index.Applied, rows tablet.Rows) error {
-	return ErrInvalid
-}
-
-// Applied is the position of an index replica's rows.
-func (s *Store) Applied(k Key) (index.Applied, error) { return index.Applied{}, ErrInvalid }
-
-// Reader reads the rows of an index replica as they are now, and stays there.
-// Close it soon: it holds segments back from reuse.
-func (s *Store) Reader(k Key) (*Reader, error) { return nil, ErrInvalid }
-
-// Reader implements tablet.Reader over one consistent state of the rows. It is
-// for one goroutine.
-type Reader struct{}
-
-// Applied is the position of the rows that this reader sees.
-func (r *Reader) Applied() index.Applied { return index.Applied{} }
-
-// Get implements tablet.Reader.
-func (r *Reader) Get(key []byte) (value []byte, ok bool, err error) { return nil, false, ErrInvalid }
-
-// Scan implements tablet.Reader. An empty to is the end of all rows.
-func (r *Reader) Scan(from, to []byte, fn func(key, value []byte) bool) error { return ErrInvalid }
-
-// Payload implements tablet.Reader.
-func (r *Reader) Payload(key []byte) (bytes []byte, ok bool, err error) {
-	return nil, false, ErrInvalid
-}
-
-// Close releases the reader.
-func (r *Reader) Close() error { return nil }
-
-// ReadPage reads the committed rows of an index replica from a key on (nil:
-// the first), payload bytes included, for a snapshot. A page has at least one
-// row unless there is none, and otherwise at most maxRows and about maxBytes.
-func (s *Store) ReadPage(k Key, from []byte, maxRows, maxBytes int) (index.Page, error) {
-	return index.Page{}, ErrInvalid
+func (s *Store) Replicas() []Recovered {
+	f := s.found
+	s.found = nil
+	return f
 }
 
 // InstallPage writes a page's rows into an index replica, after BeginInstall.
 // done is as in Append, in order with it; the rows are readable then.
-func (s *Store) InstallPage(k Key, page index.Page, done func(error)) {}
+func (s *Store) InstallPage(k Key, page index.Page, done func(error)) {
+	limit := s.cfg.SegmentSize / 4
+	var recs []Record
+	var rows []pageRow
+	size := int64(0)
+	flush := func() {
+		if len(rows) > 0 {
+			recs = append(recs, Record{key: k, kind: recPage, chain: chain.KindIndex, page: &pageRecord{rows: rows}})
+			rows, size = nil, 0
+		}
+	}
+	for _, r := range page.Rows {
+		n := int64(len(r.Key) + len(r.Value) + len(r.Payload) + 64)
+		if size+n > limit {
+			flush()
+		}
+		rows = append(rows, pageRow{key: r.Key, value: r.Value, payload: r.Payload, hasPayload: r.Payload != nil})
+		size += n
+	}
+	flush()
+	if len(recs) == 0 {
+		recs = []Record{{key: k, kind: recPage, chain: chain.KindIndex, page: &pageRecord{}}}
+	}
+	s.Append(done, recs...)
+}
 
 // EndInstall sets the position of the rows after the last page, and returns
 // when that is durable.
-func (s *Store) EndInstall(k Key, applied index.Applied) error { return ErrInvalid }
-
-// Reserve takes contiguous space for a chunk of a data replica. ErrFull if
-// creates have no room, ErrInvalid if the id is open or sealed already.
-func (s *Store) Reserve(k Key, h data.Header) error { return ErrInvalid }
-
-// WriteFrame writes the next bytes of a reserved chunk; offset must be where
-// the last frame ended. With the last byte it gives the sums of what was
-// written. bytes is not kept.
-func (s *Store) WriteFrame(k Key, id chain.ChunkID, offset uint32, bytes []byte) (data.Sums, error) {
-	return nil, ErrInvalid
+func (s *Store) EndInstall(k Key, applied index.Applied) error {
+	ch := make(chan error, 1)
+	s.Append(func(err error) { ch <- err }, Record{key: k, kind: recEndInstall, chain: chain.KindIndex, apply: applied})
+	return <-ch
 }
 
-// Seal syncs a wholly written chunk and then its seal record. done is as in
-// Append, in order with it; the chunk is readable and listed then.
-func (s *Store) Seal(k Key, h data.Header, sums data.Sums, done func(error)) {}
-
-// Release frees the space of a chunk that was not sealed. Unknown ids are ignored.
-func (s *Store) Release(k Key, id chain.ChunkID) {}
-
-// Clone points the id of h at h.Size bytes of a sealed chunk from offset on.
-// It tells at once ErrGone if the old chunk is not there (or a removal is
-// queued) or ErrInvalid; then done is not called. Otherwise done is as in Append.
-func (s *Store) Clone(k Key, h data.Header, old chain.ChunkID, offset uint32, done func(error)) error {
-	return ErrInvalid
+// Free is the space left for creates, in bytes; 0 or less means full. What
+// deletes, flushes and the next segment of the log need is kept back.
+func (s *Store) Free() int64 {
+	s.freeMu.Lock()
+	defer s.freeMu.Unlock()
+	now := s.cfg.Now()
+	if !s.freeAt.IsZero() && now.Sub(s.freeAt) < 250*time.Millisecond {
+		return s.freeLast
+	}
+	u, err := s.cfg.FS.Usage(s.cfg.Dir)
+	if err != nil || s.segs == nil {
+		return 0
+	}
+	reserve := s.cfg.ReserveBytes
+	if reserve == 0 {
+		reserve = min(max(int64(u.Total)/50, 64<<20), 1<<30)
+	}
+	n, _ := s.segs.count()
+	s.freeAt = now
+	s.freeLast = int64(u.Available) + int64(n[segFree])*s.cfg.SegmentSize - reserve - s.cfg.SegmentSize
+	return s.freeLast
 }
-
-// List gives sealed chunks of a data replica after an id, in order, at most max.
-// more says that there are others behind. The sums of a clone are of its own bytes.
-func (s *Store) List(k Key, after chain.ChunkID, max int) (chunks []data.Chunk, more bool, err error) {
-	return nil, false, ErrInvalid
-}
-
-// Chunk describes a sealed chunk.
-func (s *Store) Chunk(k Key, id chain.ChunkID) (ChunkInfo, error) { return ChunkInfo{}, ErrInvalid }
-
-// ReadChunk reads n bytes of a sealed chunk at off. Each 64 KiB block touched
-// is verified before a byte is returned: read in multiples of 64 KiB where
-// possible. ErrGone, ErrDamaged, or ErrInvalid for a range outside the chunk.
-func (s *Store) ReadChunk(k Key, id chain.ChunkID, off, n uint32) ([]byte, error) {
-	return nil, ErrInvalid
-}
-
-// Quarantined lists the chunks that were found damaged.
-func (s *Store) Quarantined() []QuarantinedChunk { return nil }
-
-// Free is the space left for creates, in bytes; 0 or less means full.
-func (s *Store) Free() int64 { return 0 }
 
 // Stats describes the store now.
-func (s *Store) Stats() Stats { return Stats{} }
-
-// Maintain does what background work is due, now and to its end: flushes the
-// rows, frees and prepares segments. The store does the same by itself; tests
-// and shutdown call it to have it done.
-func (s *Store) Maintain() error { return ErrInvalid }
+func (s *Store) Stats() Stats {
+	n, bytes := s.segs.count()
+	st := Stats{
+		Failed: s.Failed(), RecordSegments: n[segRecord], ChunkSegments: n[segChunk], FreeSegments: n[segFree], Bytes: bytes,
+		Free: s.Free(), LastRecord: s.completed.Load(), Replay: s.floor.Load(), Quarantined: len(s.Quarantined()),
+	}
+	s.space.mu.Lock()
+	st.Chunks, st.ChunkBytes = s.space.chunks, s.space.bytes
+	s.space.mu.Unlock()
+	if st.Failed == nil {
+		st.RowBytes = int64(s.db.Metrics().DiskSpaceUsage())
+	}
+	return st
+}

@@ -1,0 +1,74 @@
+package store
+
+import (
+	"errors"
+	"log/slog"
+	"sync"
+
+	"catena/objectd/vfs"
+)
+
+// failure is the end of a store. It happens at most once and is final.
+type failure struct {
+	mu     sync.Mutex
+	err    error
+	closed bool
+	// done is closed when the store failed; whoever waits for the disk or for
+	// Pebble waits for this too, because a dead Pebble may never answer.
+	done chan struct{}
+}
+
+// fail ends the store. The first cause counts.
+func (s *Store) fail(op string, cause error) error {
+	s.failure.mu.Lock()
+	if s.failure.err != nil {
+		err := s.failure.err
+		s.failure.mu.Unlock()
+		return err
+	}
+	err := &Error{Kind: ErrFailed, Op: op, Detail: s.cfg.Dir, Err: cause}
+	s.failure.err = err
+	s.failed.Store(true)
+	close(s.failure.done)
+	s.failure.mu.Unlock()
+	s.log.Error("store failed; it is not used again until it is replaced", slog.String("op", op), slog.Any("error", cause))
+	s.metrics.failed.Set(1)
+	go s.wakeAll() // not here: the caller may hold a replica's lock
+	if s.cfg.OnFail != nil {
+		go s.cfg.OnFail(err)
+	}
+	return err
+}
+
+// Failed gives why the store ended; nil while it works.
+func (s *Store) Failed() error {
+	if !s.failed.Load() {
+		return nil
+	}
+	s.failure.mu.Lock()
+	defer s.failure.mu.Unlock()
+	return s.failure.err
+}
+
+// usable is asked first by every operation.
+func (s *Store) usable() error {
+	if s.failed.Load() {
+		return s.Failed()
+	}
+	if s.closing.Load() {
+		return &Error{Kind: ErrClosed, Op: "use"}
+	}
+	return nil
+}
+
+// ioError sorts an error of a write or sync: no space is ErrFull and the store
+// lives on, everything else ends it.
+func (s *Store) ioError(op string, err error) error {
+	if errors.Is(err, ErrFull) {
+		return err
+	}
+	if vfs.IsNoSpace(err) {
+		return &Error{Kind: ErrFull, Op: op, Err: err}
+	}
+	return s.fail(op, err)
+}

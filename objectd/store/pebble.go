@@ -1,0 +1,188 @@
+package store
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"runtime"
+	"strings"
+
+	"github.com/cockroachdb/pebble/v2"
+	"github.com/cockroachdb/pebble/v2/bloom"
+
+	"catena/objectd/vfs"
+)
+
+const rowsDir = "rows"
+
+// posKey holds the replay position: every record before it is reflected in the
+// rows. It is written with every batch that moves it, so rows recovered without
+// a WAL, which are a prefix of the batches, say how far they reach.
+var posKey = []byte{0x01}
+
+// pebbleLogger keeps Pebble from ending the process: its Fatalf ends the store,
+// and then only the goroutine that called it.
+type pebbleLogger struct{ s *Store }
+
+func (l pebbleLogger) Infof(format string, args ...any) {
+	if l.s.log.Enabled(context.Background(), slog.LevelDebug) {
+		l.s.log.Debug("rows", slog.String("event", fmt.Sprintf(format, args...)))
+	}
+}
+
+func (l pebbleLogger) Errorf(format string, args ...any) {
+	l.s.log.Warn("rows", slog.String("event", fmt.Sprintf(format, args...)))
+}
+
+// fatalRows unwinds a goroutine of ours out of Pebble.
+type fatalRows struct{ err error }
+
+func (l pebbleLogger) Fatalf(format string, args ...any) {
+	err := l.s.fail("rows", fmt.Errorf(format, args...))
+	if inCommit() {
+		panic(fatalRows{err}) // recovered in guardRows
+	}
+	runtime.Goexit()
+}
+
+// inCommit reports whether guardRows is on this goroutine's stack: a caller of
+// ours must get an error and live on, a goroutine of Pebble's ends.
+func inCommit() bool {
+	pcs := make([]uintptr, 256)
+	frames := runtime.CallersFrames(pcs[:runtime.Callers(2, pcs)])
+	for {
+		f, more := frames.Next()
+		if strings.HasSuffix(f.Function, "store.(*Store).guardRows") {
+			return true
+		}
+		if !more {
+			return false
+		}
+	}
+}
+
+// guardRows runs a call into Pebble that writes. An error of it ends the store.
+func (s *Store) guardRows(op string, call func() error) (err error) {
+	defer func() {
+		switch v := recover().(type) {
+		case nil:
+		case fatalRows:
+			err = v.err
+		default:
+			panic(v)
+		}
+	}()
+	if err := call(); err != nil {
+		return s.fail(op, err)
+	}
+	return nil
+}
+
+// openRows opens Pebble in dir. Stalls are left to gate: a writer that waits
+// inside a dead Pebble would wait for ever.
+func (s *Store) openRows(dir string) (*pebble.DB, error) {
+	opts := &pebble.Options{
+		FS:                          vfs.Pebble(s.cfg.FS),
+		DisableWAL:                  true,
+		FormatMajorVersion:          pebble.FormatTableFormatV6,
+		Logger:                      pebbleLogger{s},
+		MemTableSize:                uint64(s.cfg.MemTableBytes),
+		MemTableStopWritesThreshold: 1 << 20,
+		L0StopWritesThreshold:       1 << 20,
+		L0CompactionThreshold:       2,
+		LBaseMaxBytes:               64 << 20,
+		MaxOpenFiles:                500,
+		EventListener: &pebble.EventListener{
+			BackgroundError: s.rowsBackgroundError,
+			FlushEnd:        func(pebble.FlushInfo) { s.gate.flushed(); s.kick() },
+			FlushBegin:      func(pebble.FlushInfo) {},
+		},
+	}
+	if s.cfg.Cache != nil {
+		opts.Cache = s.cfg.Cache.c
+	}
+	opts.Experimental.DisableIngestAsFlushable = func() bool { return true }
+	for i := range opts.Levels {
+		opts.Levels[i].FilterPolicy = bloom.FilterPolicy(10)
+	}
+	var db *pebble.DB
+	err := s.guardRows("open rows", func() (err error) { db, err = pebble.Open(dir, opts); return err })
+	return db, err
+}
+
+// rowsBackgroundError is told of failed flushes and compactions, which Pebble
+// would try again. We do not, unless it is only the space.
+func (s *Store) rowsBackgroundError(err error) {
+	if vfs.IsNoSpace(err) {
+		s.log.Warn("no space to flush rows", slog.Any("error", err))
+		return
+	}
+	s.fail("flush or compact rows", err)
+}
+
+// readPosition gives the replay position; durable asks for what a crash now
+// would leave. 0 means that there is none.
+func readPosition(db *pebble.DB, durable bool) (uint64, error) {
+	it, err := db.NewIter(&pebble.IterOptions{LowerBound: posKey, UpperBound: []byte{posKey[0] + 1}, OnlyReadGuaranteedDurable: durable})
+	if err != nil {
+		return 0, err
+	}
+	var pos uint64
+	if it.First() {
+		pos, _ = binary.Uvarint(it.Value())
+	}
+	return pos, errors.Join(it.Error(), it.Close())
+}
+
+func exists(f vfs.FS, name string) (bool, error) {
+	_, err := f.Stat(name)
+	if errors.Is(err, fs.ErrNotExist) {
+		return false, nil
+	}
+	return err == nil, err
+}
+
+// commitRows applies one batch. after runs when the rows show it, before any
+// later batch computes its replay position.
+func (s *Store) commitRows(b *pebble.Batch, after func()) error {
+	if err := s.gate.wait(s.failure.done); err != nil {
+		return s.Failed()
+	}
+	s.rowsMu.Lock()
+	defer s.rowsMu.Unlock()
+	if s.failed.Load() {
+		return s.Failed()
+	}
+	if pos := s.replayPosition(); pos != s.rowsPos {
+		s.rowsPos = pos
+		var v [binary.MaxVarintLen64]byte
+		if err := b.Set(posKey, v[:binary.PutUvarint(v[:], pos)], nil); err != nil {
+			return s.fail("apply rows", err)
+		}
+	}
+	if err := s.guardRows("apply rows", func() error { return s.db.Apply(b, pebble.NoSync) }); err != nil {
+		return err
+	}
+	s.gate.wrote(int64(b.Len()))
+	if after != nil {
+		after()
+	}
+	return nil
+}
+
+// replayPosition is the first record that the rows do not wholly reflect.
+// completed is read first: an entry up to it that is not applied is pending by then.
+func (s *Store) replayPosition() uint64 {
+	pos := s.completed.Load() + 1
+	s.replicasMu.RLock()
+	defer s.replicasMu.RUnlock()
+	for _, r := range s.replicas {
+		if p := r.firstPending.Load(); p != 0 && p < pos {
+			pos = p
+		}
+	}
+	return pos
+}

@@ -1,0 +1,275 @@
+package store
+
+import (
+	"encoding/binary"
+	"errors"
+	"slices"
+	"time"
+
+	"github.com/cockroachdb/pebble/v2"
+)
+
+// kick asks for maintenance soon.
+func (s *Store) kick() {
+	select {
+	case s.kicked <- struct{}{}:
+	default:
+	}
+}
+
+func (s *Store) spaceWasFreed() {
+	s.metrics.full.Set(0)
+	select {
+	case s.spaceFreed <- struct{}{}:
+	default:
+	}
+}
+
+// runMaintenance is the only goroutine that frees segments.
+func (s *Store) runMaintenance() {
+	for {
+		select {
+		case <-s.quit:
+			return
+		case <-s.failure.done:
+			return
+		case <-s.kicked:
+		}
+		_ = s.maintain(false) // an error of it has ended the store, or is only want of space
+	}
+}
+
+// Maintain does what background work is due, now and to its end: flushes the
+// rows, frees and prepares segments. The store does the same by itself; tests
+// and shutdown call it to have it done.
+func (s *Store) Maintain() error {
+	if err := s.usable(); err != nil {
+		return err
+	}
+	return s.maintain(true)
+}
+
+func (s *Store) maintain(all bool) error {
+	s.maint.Lock()
+	defer s.maint.Unlock()
+	if s.failed.Load() {
+		return s.Failed()
+	}
+	low := s.Free() <= 0 && s.space.waiting()
+	if all || low || s.sinceFlush.Load() >= s.cfg.ReplayBytes {
+		if err := s.flushRows(); err != nil {
+			return err
+		}
+	} else if err := s.learnFloor(); err != nil {
+		return err
+	}
+	if err := s.space.reclaim(s.floor.Load(), s.completed.Load()); err != nil {
+		return err
+	}
+	if err := s.recycleLog(all); err != nil {
+		return err
+	}
+	return s.prepare()
+}
+
+// flushRows makes everything applied durable in the rows. The position is
+// written once more before it: the last batch could not know that its own
+// entry is no longer pending.
+func (s *Store) flushRows() error {
+	s.sinceFlush.Store(0)
+	b := s.db.NewBatch()
+	err := s.commitRows(b, nil)
+	if err = errors.Join(err, b.Close()); err != nil {
+		return err
+	}
+	var flushed <-chan struct{}
+	err = s.guardRows("flush rows", func() (err error) { flushed, err = s.db.AsyncFlush(); return err })
+	if err != nil {
+		return err
+	}
+	select {
+	case <-flushed:
+	case <-s.failure.done:
+		return s.Failed()
+	}
+	return s.learnFloor()
+}
+
+// learnFloor reads how far the rows durably reach.
+func (s *Store) learnFloor() error {
+	pos, err := readPosition(s.db, true)
+	if err != nil {
+		return s.readError("read position", Key{}, err)
+	}
+	if pos > s.floor.Load() {
+		s.floor.Store(pos)
+	}
+	return nil
+}
+
+func (s *Store) keepFree() int {
+	if s.rolled.Load() {
+		return 2
+	}
+	return 1
+}
+
+// recycleLog frees the oldest record segments, one after the other, while
+// nothing in them is needed: their records are durably reflected in the rows
+// (so no replay needs them), no row, chunk or older reader points into them,
+// and what a rebuild needs to know of the replicas is written forward first.
+// Oldest first is what keeps every delete and truncation record longer than
+// any record that it voids.
+func (s *Store) recycleLog(all bool) error {
+	old := s.recyclable()
+	if len(old) == 0 || !all && len(old) < s.scanAt {
+		return nil
+	}
+	gen, live, err := s.liveSegments()
+	if err != nil {
+		return s.readError("scan rows", Key{}, err)
+	}
+	n := slices.IndexFunc(old, func(g *segment) bool { return live[g.inc] > 0 })
+	if n < 0 {
+		n = len(old)
+	}
+	// The scan is not cheap: wait until a quarter more is there to look at.
+	s.scanAt = len(old) - n + 1 + (len(old)-n)/4
+	if n == 0 {
+		return nil
+	}
+	if !s.pins.clear(gen) {
+		s.scanAt = 0 // a reader is in the way; look again at the next kick
+		return nil
+	}
+	if err := s.writeImages(old[n-1]); err != nil {
+		return err
+	}
+	for _, g := range old[:n] {
+		if err := s.segs.free(g, s.floor.Load(), s.keepFree()); err != nil {
+			return s.fail("free record segment", err)
+		}
+		s.spaceWasFreed()
+	}
+	return nil
+}
+
+// recyclable lists the ended record segments, oldest first, that no replay needs.
+func (s *Store) recyclable() []*segment {
+	var out []*segment
+	active, prepared := s.active.Load(), s.prepared.Load()
+	for _, g := range s.segs.of(segRecord) {
+		if _, last := g.records(); g == active || g == prepared || last == 0 || last >= s.floor.Load() {
+			break
+		}
+		out = append(out, g)
+	}
+	return out
+}
+
+// liveSegments counts, for each use of a record segment, the rows and chunks
+// whose records it holds. gen is the generation of readers that may see rows
+// which the scan does not.
+func (s *Store) liveSegments() (gen uint64, live map[uint64]int, err error) {
+	snap := s.db.NewSnapshot()
+	gen = s.pins.retire()
+	live = map[uint64]int{}
+	it, err := snap.NewIter(&pebble.IterOptions{LowerBound: []byte{keyReplica}, UpperBound: []byte{keyReplica + 1}})
+	if err != nil {
+		return gen, nil, errors.Join(err, snap.Close())
+	}
+	for ok := it.First(); ok && err == nil; ok = it.Next() {
+		switch _, sub, _, _ := parseReplicaKey(it.Key()); sub {
+		case subRows:
+			var h rowHead
+			if h, _, err = parseRowHead(it.Value()); err == nil {
+				live[h.inc]++
+			}
+		case subChunks:
+			inc, n := binary.Uvarint(it.Value())
+			if n <= 0 {
+				err = errRow
+			}
+			live[inc]++
+		}
+	}
+	return gen, live, errors.Join(err, it.Error(), it.Close(), snap.Close())
+}
+
+// writeImages writes forward what a rebuild must know of every replica whose
+// newest image is not behind the last segment to be freed, or does not tell the
+// position that its rows have now: entries between the two may be freed.
+func (s *Store) writeImages(last *segment) error {
+	var recs []Record
+	for _, r := range s.replicaList() {
+		r.mu.Lock()
+		need := !r.dropped && (r.image <= last.inc || r.imageSeq != r.applied.Seq)
+		r.mu.Unlock()
+		if need {
+			recs = append(recs, Record{key: r.key, kind: recImage, chain: r.kind, rep: r, make: makeImage})
+		}
+	}
+	if len(recs) == 0 {
+		return nil
+	}
+	done := make(chan error, 1)
+	if !s.log1.put(item{recs: recs, alone: true, done: func(err error) { done <- err }}) {
+		return &Error{Kind: ErrClosed, Op: "recycle"}
+	}
+	// A writer that waits for space cannot write them; the next round tries again.
+	poll := time.NewTicker(50 * time.Millisecond)
+	defer poll.Stop()
+	for {
+		select {
+		case err := <-done:
+			return err
+		case <-s.failure.done:
+			return s.Failed()
+		case <-poll.C:
+			if s.starving.Load() {
+				return &Error{Kind: ErrFull, Op: "recycle"}
+			}
+		}
+	}
+}
+
+// makeImage runs in the writer when everything before the image is durable and
+// settled, so the image is never older than a state record before it.
+func makeImage(r *Record) {
+	r.rep.mu.Lock()
+	defer r.rep.mu.Unlock()
+	r.image = &imageRecord{kind: r.rep.kind, state: slices.Clone(r.rep.state), applied: r.rep.applied}
+}
+
+// prepare makes segments ahead of need, so that the writer does not wait for
+// their preallocation: the next record segment when the active one is half
+// full, one more as a reserve for deletes once the store is in use.
+func (s *Store) prepare() error {
+	s.nextMu.Lock()
+	if s.active.Load() == nil || s.prepared.Load() != nil || s.activeEnd.Load() < s.cfg.SegmentSize/2 {
+		s.nextMu.Unlock()
+		return nil
+	}
+	g, err := s.segs.take(segRecord, s.floor.Load())
+	if err == nil {
+		s.prepared.Store(g)
+	}
+	s.nextMu.Unlock()
+	if err != nil {
+		return s.ioError("prepare segment", err)
+	}
+	if !s.rolled.Load() || s.Free() <= s.cfg.SegmentSize {
+		return nil
+	}
+	if n, _ := s.segs.count(); n[segFree] > 0 {
+		return nil
+	}
+	g, err = s.segs.create()
+	if err == nil {
+		err = s.segs.writeHeader(g, segFree, s.floor.Load())
+	}
+	if err != nil {
+		return s.ioError("prepare segment", err)
+	}
+	return nil
+}
