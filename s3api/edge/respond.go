@@ -69,11 +69,11 @@ func (ex *exchange) write(ctx *fasthttp.RequestCtx, resp *Response) {
 	out.Header.Set("x-amz-request-id", ex.id)
 	out.Header.Set("x-amz-id-2", ex.id)
 	out.Header.SetServer(ex.srv.cfg.ServerName)
+	if ex.route != nil && ex.route.Op == route.HeadBucket {
+		out.Header.Set("x-amz-bucket-region", ex.srv.cfg.Region) // the handler may know better
+	}
 	for _, h := range resp.Header {
 		out.Header.Set(h.Name, h.Value)
-	}
-	if ex.route != nil && ex.route.Op == route.HeadBucket {
-		out.Header.Set("x-amz-bucket-region", ex.srv.cfg.Region)
 	}
 	switch {
 	case ex.h.Method == "HEAD":
@@ -98,12 +98,13 @@ func (ex *exchange) write(ctx *fasthttp.RequestCtx, resp *Response) {
 
 // mustClose decides whether the connection can be used again. What is left of a small body
 // is drained after the answer (conn.next), so a slow client does not hold up its own answer.
+// How much is left of a chunked body is not known, and the answer must say now if it closes.
 func (ex *exchange) mustClose(resp *Response) bool {
 	w := ex.c.wire
 	return resp.Close || !ex.h.KeepAlive || ex.c.headErr != nil || ex.srv.stopping.Load() ||
 		(w.err != nil && w.err != io.EOF) || // where the body ends is not known
 		(ex.h.Expect100 && !ex.expectSent) || // nor whether the client will send it
-		w.unread() > ex.srv.cfg.MaxDrain
+		w.unread() < 0 || w.unread() > ex.srv.cfg.MaxDrain
 }
 
 func badHeader(resp *Response) string {

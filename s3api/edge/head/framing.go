@@ -129,7 +129,7 @@ func (h *Head) connectionHas(token string) bool {
 
 func (h *Head) checkExpect() error {
 	for _, f := range h.Fields {
-		if f.Name != "expect" {
+		if f.Name != "expect" || f.Value == "" { // an empty list expects nothing
 			continue
 		}
 		if !strings.EqualFold(f.Value, "100-continue") {
