@@ -65,6 +65,8 @@ type Condition struct {
 	IfMatch string
 	// IfAbsent: there must be no object (If-None-Match: *).
 	IfAbsent bool
+	// IfNotETag is an ETag that an existing object must not have (If-None-Match).
+	IfNotETag string
 	// IfSize is the size that the object must have.
 	IfSize *int64
 	// IfModified is the second (milliseconds since 1970, cut to the second) of

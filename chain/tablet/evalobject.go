@@ -117,7 +117,8 @@ func (x *eval) parts(upload chain.ID128) map[uint32]*Part {
 // listed, one release row, and deletes the upload row. It copies nothing.
 func (x *eval) complete(a *Complete) Answer {
 	old := x.current(x.c.Key)
-	if x.get(uploadKey(x.c.Bucket, x.c.Key, a.Upload)) == nil {
+	up := load(x, uploadKey(x.c.Bucket, x.c.Key, a.Upload), decUpload)
+	if up == nil {
 		return x.completedBefore(a, old)
 	}
 	if s := a.If.holds(old); s != StatusOK {
@@ -125,7 +126,7 @@ func (x *eval) complete(a *Complete) Answer {
 	}
 	have := x.parts(a.Upload)
 	o := a.Object
-	manifest, size, changed := listParts(&o, a.Parts, have)
+	manifest, size, changed := listParts(up, a.Parts, have)
 	switch {
 	case changed != 0:
 		return Answer{Status: PartChanged, Part: changed}
@@ -156,12 +157,9 @@ func (x *eval) completedBefore(a *Complete, old *Object) Answer {
 	return Answer{Status: NoSuchUpload}
 }
 
-// listParts compares the parts named with the part rows.
-func listParts(o *Object, named []NamedPart, have map[uint32]*Part) (m *Manifest, size int64, changed uint32) {
-	algorithm := uint8(0)
-	if len(o.Checksums) > 0 {
-		algorithm = o.Checksums[0].Algorithm
-	}
+// listParts compares the parts named with the part rows. The manifest keeps the
+// parts' checksums if the upload named their algorithm.
+func listParts(up *Upload, named []NamedPart, have map[uint32]*Part) (m *Manifest, size int64, changed uint32) {
 	m = &Manifest{Parts: make([]PartSize, len(named))}
 	for i, n := range named {
 		p := have[n.Number]
@@ -169,7 +167,7 @@ func listParts(o *Object, named []NamedPart, have map[uint32]*Part) (m *Manifest
 			return nil, 0, n.Number
 		}
 		m.Parts[i] = PartSize{Number: n.Number, Size: p.Size}
-		if p.Checksum.Algorithm == algorithm {
+		if up.Algorithm != 0 && p.Checksum.Algorithm == up.Algorithm {
 			m.Parts[i].Sum = p.Checksum.Sum
 		}
 		size += p.Size

@@ -238,6 +238,7 @@ func (c *Condition) holds(o *Object) Status {
 		}
 		return StatusOK
 	case c.IfMatch != "" && c.IfMatch != "*" && c.IfMatch != o.ETag,
+		c.IfNotETag != "" && c.IfNotETag == o.ETag,
 		c.IfSize != nil && *c.IfSize != o.Size,
 		c.IfModified != nil && floorSecond(*c.IfModified) != floorSecond(o.Modified),
 		c.IfRev != 0 && c.IfRev != o.Rev:

@@ -71,6 +71,8 @@ func TestConditions(t *testing.T) {
 		{"if-match other", Condition{IfMatch: etag(2)}, PreconditionFailed, NotFound},
 		{"if-match any", Condition{IfMatch: "*"}, StatusOK, NotFound},
 		{"if-none-match", Condition{IfAbsent: true}, PreconditionFailed, StatusOK},
+		{"if-none-match same", Condition{IfNotETag: etag(1)}, PreconditionFailed, StatusOK},
+		{"if-none-match other", Condition{IfNotETag: etag(2)}, StatusOK, StatusOK},
 		{"size", Condition{IfSize: &size}, StatusOK, NotFound},
 		{"other size", Condition{IfSize: &other}, PreconditionFailed, NotFound},
 		{"same second", Condition{IfModified: &sec}, StatusOK, NotFound},

@@ -53,6 +53,7 @@ func (e *enc) condition(n protowire.Number, c *Condition) {
 			e.uint(4, protowire.EncodeZigZag(*c.IfModified)+1)
 		}
 		e.uint(5, c.IfRev)
+		e.str(6, c.IfNotETag)
 	})
 }
 
@@ -79,6 +80,8 @@ func decCondition(c *Condition, f field) error {
 			return f.optional(&c.IfModified)
 		case 5:
 			return f.uint(&c.IfRev)
+		case 6:
+			return f.str(&c.IfNotETag, maxName)
 		}
 		return nil
 	})

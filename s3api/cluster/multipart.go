@@ -1,0 +1,332 @@
+package cluster
+
+import (
+	"context"
+	"crypto/md5"
+	"encoding/hex"
+	"fmt"
+
+	"catena/chain"
+	"catena/chain/tablet"
+	"catena/s3api/checksum"
+	"catena/s3api/objects"
+)
+
+// The limits of S3 for multipart objects.
+const (
+	minPart   = 5 << 20
+	maxObject = 5 << 40
+)
+
+func uploadOfRow(bucket, key string, id chain.ID128, u *tablet.Upload) objects.Upload {
+	return objects.Upload{
+		Bucket: bucket, Key: key, ID: idText(id), Initiated: millis(u.Initiated), Meta: metaOfRow(&u.Meta),
+		Algorithm:    objects.Algorithm(checksum.Algorithm(u.Algorithm).String()),
+		ChecksumType: objects.ChecksumType(checksum.Type(u.ChecksumType).String()),
+	}
+}
+
+func partOfRow(p *tablet.Part) objects.Part {
+	return objects.Part{
+		Number: int(p.Number), Size: p.Size, ETag: hex.EncodeToString(p.MD5[:]), Modified: millis(p.Modified), Checksum: checksumOfRow(&p.Checksum),
+	}
+}
+
+// uploadID parses the public id. One that was never made by us names nothing.
+func (r *request) uploadID(text string) (chain.ID128, error) {
+	id, err := chain.ParseID128(text)
+	if err != nil || id.IsZero() {
+		return id, r.fail(objects.KindNoSuchUpload, "", nil)
+	}
+	return id, nil
+}
+
+// CreateUpload implements objects.Backend.
+func (c *Cluster) CreateUpload(ctx context.Context, u objects.CreateUpload) (objects.Upload, error) {
+	r := c.request("create upload", u.Bucket, u.Key)
+	ref, err := r.lookup(ctx)
+	if err != nil {
+		return objects.Upload{}, err
+	}
+	id, err := c.newUploadID()
+	if err != nil {
+		return objects.Upload{}, r.fail(objects.KindInternal, "", err)
+	}
+	t, _ := checksum.ParseType(string(u.ChecksumType))
+	row := tablet.Upload{Meta: metaToRow(u.Meta), Algorithm: uint8(algorithm(u.Algorithm)), ChecksumType: uint8(t)}
+	if row.Algorithm != 0 && row.ChecksumType == 0 {
+		row.ChecksumType = uint8(checksum.Algorithm(row.Algorithm).DefaultType())
+	}
+	a, err := r.command(ctx, ref, 0, &tablet.CreateUpload{ID: id, Upload: row})
+	if err != nil {
+		return objects.Upload{}, err
+	}
+	row.Initiated = a.Modified
+	return uploadOfRow(u.Bucket, u.Key, id, &row), r.negative(a, objects.Condition{})
+}
+
+// upload reads an upload's row, and up to max parts after a number.
+func (r *request) upload(ctx context.Context, id chain.ID128, after uint32, max int) (tablet.Result, bucketRef, error) {
+	res, ref, err := r.query(ctx, tablet.Query{Key: r.key, Ask: tablet.AskUpload{Upload: id, After: after, Max: max}})
+	if err == nil {
+		err = r.status(res.Status, objects.Condition{})
+	}
+	return res, ref, err
+}
+
+// Upload implements objects.Backend.
+func (c *Cluster) Upload(ctx context.Context, bucket, key, uploadID string) (objects.Upload, error) {
+	r := c.request("upload", bucket, key)
+	if _, err := r.lookup(ctx); err != nil {
+		return objects.Upload{}, err
+	}
+	id, err := r.uploadID(uploadID)
+	if err != nil {
+		return objects.Upload{}, err
+	}
+	res, _, err := r.upload(ctx, id, 0, 0)
+	if err != nil {
+		return objects.Upload{}, err
+	}
+	return uploadOfRow(bucket, key, id, res.Upload), nil
+}
+
+// PutPart implements objects.Backend.
+func (c *Cluster) PutPart(ctx context.Context, p objects.PutPart, body objects.Body) (objects.Part, error) {
+	r := c.request("put part", p.Bucket, p.Key)
+	ref, err := r.lookup(ctx)
+	if err != nil {
+		return objects.Part{}, err
+	}
+	id, err := r.uploadID(p.UploadID)
+	if err != nil {
+		return objects.Part{}, err
+	}
+	// Looked at before the body is read; the command decides.
+	if _, ref, err = r.upload(ctx, id, 0, 0); err != nil {
+		return objects.Part{}, err
+	}
+	b, digests, err := r.receive(ctx, ref.id, body)
+	if err != nil {
+		return objects.Part{}, err
+	}
+	return r.putPart(ctx, ref, id, p.Number, b, digests)
+}
+
+// putPart sends the command of a part whose bytes are stored.
+func (r *request) putPart(ctx context.Context, ref bucketRef, id chain.ID128, number int, b *blob, d objects.Digests) (objects.Part, error) {
+	act := &tablet.PutPart{
+		Upload: id, Bytes: b.bytes,
+		Part: tablet.Part{Number: uint32(number), Blob: b.id, Size: b.size, MD5: d.MD5, Checksum: checksumToRow(d.Checksum)},
+	}
+	act.Part.Layout, act.Manifest = b.layout(nil)
+	a, err := r.command(ctx, ref, b.stamp, act)
+	if err != nil {
+		return objects.Part{}, err
+	}
+	act.Part.Modified = a.Modified
+	return partOfRow(&act.Part), r.negative(a, objects.Condition{})
+}
+
+// Abort implements objects.Backend.
+func (c *Cluster) Abort(ctx context.Context, bucket, key, uploadID string) error {
+	r := c.request("abort", bucket, key)
+	ref, err := r.lookup(ctx)
+	if err != nil {
+		return err
+	}
+	id, err := r.uploadID(uploadID)
+	if err != nil {
+		return err
+	}
+	a, err := r.command(ctx, ref, 0, &tablet.Abort{Upload: id})
+	if err != nil {
+		return err
+	}
+	return r.negative(a, objects.Condition{})
+}
+
+// ListParts implements objects.Backend.
+func (c *Cluster) ListParts(ctx context.Context, l objects.ListParts) (objects.PartPage, error) {
+	r := c.request("list parts", l.Bucket, l.Key)
+	if _, err := r.lookup(ctx); err != nil {
+		return objects.PartPage{}, err
+	}
+	id, err := r.uploadID(l.UploadID)
+	if err != nil {
+		return objects.PartPage{}, err
+	}
+	res, _, err := r.upload(ctx, id, uint32(min(max(l.After, 0), tablet.MaxParts)), l.Max)
+	if err != nil {
+		return objects.PartPage{}, err
+	}
+	page := objects.PartPage{Upload: uploadOfRow(l.Bucket, l.Key, id, res.Upload)}
+	for i := range res.Parts {
+		page.Parts = append(page.Parts, partOfRow(&res.Parts[i].Part))
+	}
+	if n := len(page.Parts); res.More && n > 0 {
+		page.Next = page.Parts[n-1].Number
+	}
+	return page, nil
+}
+
+// maxCompletions bounds how often a completion looks at its parts again because
+// one was written meanwhile.
+const maxCompletions = 4
+
+// Complete implements objects.Backend: the parts are compared here with what the
+// client listed, and at the head with what was compared. It copies nothing.
+func (c *Cluster) Complete(ctx context.Context, q objects.Complete) (objects.Info, error) {
+	r := c.request("complete", q.Bucket, q.Key)
+	if _, err := r.lookup(ctx); err != nil {
+		return objects.Info{}, err
+	}
+	id, err := r.uploadID(q.UploadID)
+	if err != nil {
+		return objects.Info{}, err
+	}
+	for range maxCompletions {
+		res, ref, err := r.upload(ctx, id, 0, tablet.MaxParts)
+		if objects.KindOf(err) == objects.KindNoSuchUpload && err != nil {
+			return r.completedBefore(ctx, id, err)
+		}
+		if err != nil {
+			return objects.Info{}, err
+		}
+		act, err := r.completion(id, &res, q)
+		if err != nil {
+			return objects.Info{}, err
+		}
+		a, err := r.command(ctx, ref, 0, act)
+		if err != nil {
+			return objects.Info{}, err
+		}
+		switch a.Status {
+		case tablet.PartChanged, tablet.SizeDiffers:
+			continue // a part was written meanwhile: what the client listed may be gone
+		case tablet.NoSuchUpload:
+			return r.completedBefore(ctx, id, r.negative(a, q.If))
+		}
+		if err := r.negative(a, q.If); err != nil {
+			return objects.Info{}, err
+		}
+		return r.completed(act, &res, a), nil
+	}
+	return objects.Info{}, r.fail(objects.KindConflict, "the parts keep changing", nil)
+}
+
+// completedBefore answers a completion whose upload is gone: with the object, if
+// it is the one that the upload made.
+func (r *request) completedBefore(ctx context.Context, id chain.ID128, otherwise error) (objects.Info, error) {
+	row, _, err := r.object(ctx, false)
+	switch {
+	case err != nil && objects.KindOf(err) != objects.KindNoSuchKey:
+		return objects.Info{}, err
+	case err != nil || row.Object.Layout.Kind != tablet.LayoutUpload || row.Object.Layout.Upload != id:
+		return objects.Info{}, otherwise
+	}
+	return infoOfRow(r.bucket, r.key, &row.Object, row.Parts), nil
+}
+
+// completed describes the object that a completion made.
+func (r *request) completed(act *tablet.Complete, res *tablet.Result, a tablet.Answer) objects.Info {
+	o := act.Object
+	o.Rev, o.Modified, o.VersionID, o.Parts = a.Rev, a.Modified, a.VersionID, uint32(len(act.Parts))
+	byNumber := partsByNumber(res.Parts)
+	parts := make([]tablet.PartSize, len(act.Parts))
+	for i, n := range act.Parts {
+		p := byNumber[n.Number].Part
+		parts[i] = tablet.PartSize{Number: n.Number, Size: p.Size}
+		if res.Upload.Algorithm != 0 {
+			parts[i].Sum = p.Checksum.Sum
+		}
+	}
+	return infoOfRow(r.bucket, r.key, &o, parts)
+}
+
+// completion validates the parts that the client listed and makes the command.
+func (r *request) completion(id chain.ID128, res *tablet.Result, q objects.Complete) (*tablet.Complete, error) {
+	parts, err := r.listed(res, q)
+	if err != nil {
+		return nil, err
+	}
+	act := &tablet.Complete{Upload: id, If: conditionToRow(q.If), Object: tablet.Object{VersionID: tablet.NullVersion, Meta: res.Upload.Meta}}
+	md5s := md5.New()
+	for _, p := range parts {
+		act.Parts = append(act.Parts, tablet.NamedPart{Number: p.Number, Blob: p.Blob})
+		act.Object.Size += p.Size
+		md5s.Write(p.MD5[:])
+	}
+	act.Object.ETag = fmt.Sprintf("%x-%d", md5s.Sum(nil), len(parts))
+	switch {
+	case q.Size >= 0 && q.Size != act.Object.Size:
+		return nil, r.fail(objects.KindBadSize, "", nil)
+	case act.Object.Size > maxObject:
+		return nil, r.fail(objects.KindTooLarge, "", nil)
+	}
+	sum, err := r.checksumOf(res.Upload, parts)
+	if err != nil {
+		return nil, err
+	}
+	if sum.Algorithm != 0 {
+		act.Object.Checksums = []tablet.Checksum{sum}
+	}
+	if want := checksumToRow(q.Checksum); want.Algorithm != 0 && (want.Algorithm != sum.Algorithm || string(want.Sum) != string(sum.Sum)) {
+		return nil, r.fail(objects.KindBadChecksum, "", nil)
+	}
+	return act, nil
+}
+
+// listed finds the parts that the client named, in S3's order of errors.
+func (r *request) listed(res *tablet.Result, q objects.Complete) ([]*tablet.Part, error) {
+	have := partsByNumber(res.Parts)
+	var parts []*tablet.Part
+	last := 0
+	for _, n := range q.Parts {
+		detail := fmt.Sprintf("part %d", n.Number)
+		if n.Number <= last {
+			return nil, r.fail(objects.KindInvalidPartOrder, detail, nil)
+		}
+		last = n.Number
+		found, ok := have[uint32(n.Number)]
+		p := found.Part
+		if !ok || hex.EncodeToString(p.MD5[:]) != n.ETag || n.Checksum.Value != "" && checksumOfRow(&p.Checksum).Value != n.Checksum.Value {
+			return nil, r.fail(objects.KindInvalidPart, detail, nil)
+		}
+		parts = append(parts, &p)
+	}
+	if len(parts) == 0 {
+		return nil, r.fail(objects.KindInvalidPart, "no parts", nil)
+	}
+	for _, p := range parts[:len(parts)-1] {
+		if p.Size < minPart {
+			return nil, r.fail(objects.KindEntityTooSmall, fmt.Sprintf("part %d", p.Number), nil)
+		}
+	}
+	return parts, nil
+}
+
+// checksumOf makes the object's checksum of its parts': of the algorithm and
+// type that the upload named, else FULL_OBJECT CRC64NVME. Parts of an unnamed
+// upload that lack it make an object without a checksum.
+func (r *request) checksumOf(u *tablet.Upload, parts []*tablet.Part) (tablet.Checksum, error) {
+	a, t := checksum.Algorithm(u.Algorithm), checksum.Type(u.ChecksumType)
+	if a == checksum.None {
+		a, t = checksum.CRC64NVME, checksum.FullObject
+	}
+	sums := make([]checksum.Part, len(parts))
+	for i, p := range parts {
+		if p.Checksum.Algorithm != uint8(a) {
+			if u.Algorithm == 0 {
+				return tablet.Checksum{}, nil
+			}
+			return tablet.Checksum{}, r.fail(objects.KindInvalidPart, fmt.Sprintf("part %d has no %s", p.Number, a), nil)
+		}
+		sums[i] = checksum.Part{Sum: p.Checksum.Sum, Length: p.Size}
+	}
+	v, err := checksum.OfParts(a, t, sums)
+	if err != nil {
+		return tablet.Checksum{}, r.fail(objects.KindInternal, "", err)
+	}
+	return tablet.Checksum{Algorithm: uint8(v.Algorithm), Type: uint8(v.Type), Sum: v.Sum, Parts: uint32(v.Parts)}, nil
+}
