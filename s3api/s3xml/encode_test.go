@@ -38,7 +38,7 @@ func TestDocuments(t *testing.T) {
 			`<ListAllMyBucketsResult` + ns + `><Owner><ID>id</ID><DisplayName>name</DisplayName></Owner><Buckets><Bucket><Name>a</Name><CreationDate>2026-01-02T03:04:05.678Z</CreationDate></Bucket><Bucket><Name>b</Name><CreationDate>2026-01-02T03:04:05.678Z</CreationDate><BucketRegion>r</BucketRegion></Bucket></Buckets></ListAllMyBucketsResult>`},
 		{"list v1", &ListObjects{Name: "b", Prefix: "p ", Delimiter: "/", MaxKeys: 2, EncodingURL: true, IsTruncated: true, NextMarker: "p x/",
 			Objects: []Object{{Key: "p +\x01", LastModified: at, ETag: "e", Size: 3, Owner: &owner}}, CommonPrefixes: []string{"p x/"}},
-			`<ListBucketResult` + ns + `><Name>b</Name><Prefix>p%20</Prefix><Marker></Marker><NextMarker>p%20x/</NextMarker><MaxKeys>2</MaxKeys><Delimiter>/</Delimiter><EncodingType>url</EncodingType><IsTruncated>true</IsTruncated><Contents><Key>p%20%2B%01</Key><LastModified>2026-01-02T03:04:05.678Z</LastModified><ETag>&quot;e&quot;</ETag><Size>3</Size><Owner><ID>id</ID><DisplayName>name</DisplayName></Owner><StorageClass>STANDARD</StorageClass></Contents><CommonPrefixes><Prefix>p%20x/</Prefix></CommonPrefixes></ListBucketResult>`},
+			`<ListBucketResult` + ns + `><Name>b</Name><Prefix>p </Prefix><Marker></Marker><NextMarker>p%20x/</NextMarker><MaxKeys>2</MaxKeys><Delimiter>/</Delimiter><EncodingType>url</EncodingType><IsTruncated>true</IsTruncated><Contents><Key>p%20%2B%01</Key><LastModified>2026-01-02T03:04:05.678Z</LastModified><ETag>&quot;e&quot;</ETag><Size>3</Size><Owner><ID>id</ID><DisplayName>name</DisplayName></Owner><StorageClass>STANDARD</StorageClass></Contents><CommonPrefixes><Prefix>p%20x/</Prefix></CommonPrefixes></ListBucketResult>`},
 		{"list v2", &ListObjectsV2{Name: "b", MaxKeys: 1000, Objects: []Object{{Key: `<&>"'`, LastModified: at, ETag: "e", Checksum: checksum.CRC32, ChecksumType: checksum.FullObject}}, CommonPrefixes: []string{"x"}},
 			`<ListBucketResult` + ns + `><Name>b</Name><Prefix></Prefix><KeyCount>2</KeyCount><MaxKeys>1000</MaxKeys><IsTruncated>false</IsTruncated><Contents><Key>&lt;&amp;&gt;&quot;&#39;</Key><LastModified>2026-01-02T03:04:05.678Z</LastModified><ETag>&quot;e&quot;</ETag><ChecksumAlgorithm>CRC32</ChecksumAlgorithm><ChecksumType>FULL_OBJECT</ChecksumType><Size>0</Size><StorageClass>STANDARD</StorageClass></Contents><CommonPrefixes><Prefix>x</Prefix></CommonPrefixes></ListBucketResult>`},
 		{"copy", &CopyObject{ETag: "e", LastModified: at, Checksum: crc(0, 0, 0, 0)},
@@ -134,4 +134,20 @@ func unescape(t *testing.T, s string) string {
 	out, err := url.PathUnescape(s)
 	require.NoError(t, err)
 	return out
+}
+
+// TestPrefixV1IsReadableWithAndWithoutDecoding: botocore does not decode this one element,
+// other SDKs do.
+func TestPrefixV1IsReadableWithAndWithoutDecoding(t *testing.T) {
+	for _, prefix := range []string{"", "a b/", "\n", "100%", "a+b", "\x01", "ü", "<&>", "a%41"} {
+		doc := string((&ListObjects{Prefix: prefix, EncodingURL: true}).AppendXML(nil))
+		var parsed struct{ Prefix string }
+		require.NoError(t, xml.Unmarshal([]byte(doc), &parsed))
+		decoded, err := url.QueryUnescape(parsed.Prefix)
+		require.NoError(t, err)
+		require.Equal(t, prefix, decoded)
+		if !strings.ContainsAny(prefix, "%+\x01") {
+			require.Equal(t, prefix, parsed.Prefix, "not encoded where it need not be")
+		}
+	}
 }

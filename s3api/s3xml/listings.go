@@ -41,12 +41,34 @@ func (d *doc) objects(all []Object, url bool) {
 	}
 }
 
+// prefixV1 writes the Prefix of version 1. Of it clients disagree: the SDK for Java
+// decodes it, botocore does not. So only what could not be read otherwise is
+// encoded: both then show the prefix as it was asked for, but for '%' and '+' in botocore.
+func (d *doc) prefixV1(prefix string, url bool) {
+	if !url {
+		d.text("Prefix", prefix)
+		return
+	}
+	d.open("Prefix")
+	for _, r := range prefix {
+		switch {
+		case r == '%' || r == '+' || r < 0x20 && r != '\t' && r != '\n' && r != '\r':
+			d.b = append(d.b, '%', "0123456789ABCDEF"[r>>4], "0123456789ABCDEF"[r&15])
+		case r == 0xfffe || r == 0xffff:
+			d.b = appendURL(d.b, string(r))
+		default:
+			d.b = appendText(d.b, string(r))
+		}
+	}
+	d.close("Prefix")
+}
+
 // AppendXML appends the document ListBucketResult.
 func (x *ListObjects) AppendXML(dst []byte) []byte {
 	const root = "ListBucketResult"
 	d, url := begin(dst, root), x.EncodingURL
 	d.text("Name", x.Name)
-	d.key("Prefix", x.Prefix, url)
+	d.prefixV1(x.Prefix, url)
 	d.key("Marker", x.Marker, url)
 	d.optKey("NextMarker", x.NextMarker, url)
 	d.num("MaxKeys", int64(x.MaxKeys))

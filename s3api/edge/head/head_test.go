@@ -56,6 +56,10 @@ func TestGoodHead(t *testing.T) {
 	h, _, err = parseAll("GET / HTTP/1.1\r\nHost: [::1]:9000\r\nConnection: x, Close\r\nTransfer-Encoding: Chunked\r\n\r\n")
 	require.NoError(t, err)
 	require.True(t, h.Chunked && h.HasBody() && !h.KeepAlive)
+
+	h, _, err = parseAll("PUT / HTTP/1.1\r\nHost: a\r\nExpect:\r\nContent-Length: 1\r\n\r\n")
+	require.NoError(t, err, "an empty Expect expects nothing")
+	require.False(t, h.Expect100)
 }
 
 func TestRefusedHeads(t *testing.T) {
