@@ -14,6 +14,8 @@ type checker struct {
 	committed []*index.Entry
 	// floor is, for each key, the newest change that a client was told of.
 	floor []uint64
+	// applied is when the entry of a command was first applied anywhere.
+	applied map[uint64]Real
 	// tails is who answered reads in an epoch.
 	tails map[chain.Epoch]chain.ReplicaID
 }
@@ -32,6 +34,7 @@ func (c *indexCluster) onApply(p *indexProc, e index.Apply) {
 		c.w.Fail("replica %s applies %d, but %d was never committed", p.id, seq, n+1)
 	default:
 		ck.committed = append(ck.committed, e.Entry)
+		ck.applied[opOf(e.Entry)] = c.w.Now()
 		c.firstApplied(p, e.Entry)
 	}
 	if e.After.Digest != e.Entry.DigestAfter() {
@@ -142,18 +145,15 @@ func (c *indexCluster) checkReply(p *indexProc, k *call, a answer) {
 		}
 		return
 	}
-	if a.ok && (a.seq > uint64(len(ck.committed)) || !writes(ck.committed[a.seq-1], k.cmd.op)) {
+	if a.ok && (a.seq > uint64(len(ck.committed)) || opOf(ck.committed[a.seq-1]) != k.cmd.op) {
 		c.w.Fail("replica %s acknowledges op %d as entry %d, which is not committed", p.id, k.cmd.op, a.seq)
 	}
 }
 
-func writes(e *index.Entry, op uint64) bool {
-	for _, ch := range decodeChanges(e.Body) {
-		if ch.key == oKey(op) {
-			return true
-		}
-	}
-	return false
+// opOf is the command that an entry carries out.
+func opOf(e *index.Entry) uint64 {
+	changes := decodeChanges(e.Body)
+	return decodeAnswer(changes[len(changes)-1].value).op
 }
 
 // checkAnswer runs when the client has its answer: from now on nobody may see less.

@@ -2,7 +2,6 @@ package chaintest
 
 import (
 	"fmt"
-	"math"
 	"time"
 
 	"github.com/anishathalye/porcupine"
@@ -46,15 +45,16 @@ var registerModel = porcupine.Model{
 func (c *indexCluster) linearizable() error {
 	byKey := make([][]porcupine.Operation, c.opt.Keys)
 	for _, k := range c.calls {
-		if k.nothing || !k.done && k.cmd.kind == opRead {
-			continue // it had no effect that anybody could see
+		if !k.done && c.check_.applied[k.cmd.op] == 0 {
+			continue // it had no effect that anybody could see, and never will
 		}
 		op := porcupine.Operation{
 			ClientId: k.client, Input: k.cmd, Call: int64(k.began),
 			Output: registerOutput{k.out, !k.done}, Return: int64(k.ended),
 		}
 		if !k.done {
-			op.Return = math.MaxInt64
+			// It was committed: it took effect before the tail first showed it.
+			op.Return = int64(c.check_.applied[k.cmd.op])
 			// A client goes on after it gave up: to the checker it is another one.
 			op.ClientId = 1000 + int(k.cmd.op)
 		}

@@ -97,7 +97,7 @@ func newIndexCluster(seed uint64, o IndexOptions) *indexCluster {
 	c := &indexCluster{w: w, off: o.off, procs: map[chain.ReplicaID]*indexProc{}, refusals: map[chain.RefusalKind]int{}}
 	c.opt = drawIndexShape(w)
 	c.net = NewNet(w, c.opt.Net, c.deliver)
-	c.check_ = checker{floor: make([]uint64, c.opt.Keys), tails: map[chain.Epoch]chain.ReplicaID{}}
+	c.check_ = checker{floor: make([]uint64, c.opt.Keys), tails: map[chain.Epoch]chain.ReplicaID{}, applied: map[uint64]Real{}}
 	c.planner = &planner{c: c, suspected: map[int]Real{}, left: map[chain.ReplicaID]bool{}, incarnation: map[int]uint64{}}
 	for i := 1; i <= c.opt.Nodes; i++ {
 		c.nodes = append(c.nodes, &indexNode{id: i, c: c, clock: NewClock(w, c.opt.Drift), up: true})

@@ -61,8 +61,9 @@ func (m *Master) finish(c chain.Config) bool {
 	return true
 }
 
-// Remove takes a member (or the joiner) out. It refuses to take the last
-// settled one: then the chain waits for it.
+// Remove takes a member (or the joiner) out, and with it unsettled members that
+// would become head: a head holds no lease, so it could never settle. It
+// refuses to take the last settled one: then the chain waits for it.
 func (m *Master) Remove(r chain.ReplicaID) bool {
 	if !m.Config.Member(r) {
 		return false
@@ -71,6 +72,9 @@ func (m *Master) Remove(r chain.ReplicaID) bool {
 	drop := func(o chain.ReplicaID) bool { return o == r }
 	c.Serving = slices.DeleteFunc(c.Serving, drop)
 	c.Syncing = slices.DeleteFunc(c.Syncing, drop)
+	for len(c.Serving) > 1 && !c.IsSettled(c.Serving[0]) && !m.off.Off(mutant.UnsettledMayBeAlone) {
+		c.Serving = c.Serving[1:]
+	}
 	return len(c.Serving) > 0 && m.finish(c)
 }
 

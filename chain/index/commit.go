@@ -110,7 +110,6 @@ func (r *Replica) onAck(from chain.ReplicaID, m *Ack) {
 	}
 	l.heard = r.now.Mono
 	l.free = m.Free
-	l.durable = max(l.durable, m.Durable)
 	if l.joiner {
 		r.ackOfJoiner(l, m)
 		return

@@ -40,7 +40,8 @@ type downLink struct {
 	joiner bool
 	ch     Channel
 	state  linkState
-	// received, durable and whole are what the receiver said on this stream.
+	// received, durable and whole are what the receiver said on this stream;
+	// durable and whole only of a joiner, after its log agreed with this one.
 	// Invariant: received < next.
 	received, durable uint64
 	whole             bool

@@ -20,6 +20,9 @@ type install struct {
 	// before next.
 	page uint64
 	next []byte
+	// ended is the token of the record that says that the snapshot is complete;
+	// 0 when it is on disk. Until then a crash makes it half again.
+	ended uint64
 }
 
 // holding says what this replica could be filled up from.
@@ -40,9 +43,16 @@ func (r *Replica) holding() Holding {
 // that position is never zero.
 func (r *Replica) hasBase() bool { return r.state.SnapshotAt != Applied{} }
 
-// whole: the rows are consistent, so what follows is only the log.
+// whole: this replica has, on disk, rows and log that together are everything
+// up to the log's end. Rows of a fuzzy snapshot may be ahead of their position,
+// but only in what entries up to SnapshotMax wrote; those are all in the log,
+// pending ones in the machine's overlay too, and nothing is read by a tail
+// before its whole log is applied.
 func (r *Replica) whole() bool {
-	return !r.state.Installing && (r.applied.Seq >= r.state.SnapshotMax || r.off.Off(mutant.SnapshotWithoutLog))
+	if r.state.Installing || r.install.ended != 0 {
+		return false
+	}
+	return r.durable >= r.state.SnapshotMax || r.off.Off(mutant.SnapshotWithoutLog)
 }
 
 // overfull bounds what a joiner holds in memory while it cannot apply.
@@ -200,8 +210,7 @@ func (r *Replica) endInstall() {
 	}
 	r.emit(EndInstall{Applied: r.applied})
 	r.state.Installing, r.state.SnapshotFrom = false, nil
-	r.persistState()
-	r.install = install{}
+	r.install = install{ended: r.persistState()}
 	r.machine.Reload(r.applied)
 	for seq := r.applied.Seq + 1; seq <= r.log.last().Seq; seq++ {
 		if err := r.machine.Append(r.log.at(seq).e); err != nil {

@@ -37,7 +37,7 @@ func (l *downLink) needs() uint64 {
 
 // welcomeJoiner finds the newest position that both logs have.
 func (r *Replica) welcomeJoiner(l *downLink, m *Welcome) {
-	if m.Holding != HoldsHalfNoBase {
+	if m.Holding != HoldsHalfNoBase && !r.beforeBase(m) {
 		for _, have := range slices.Backward(m.Marks) {
 			if mine, ok := r.log.mark(have.Seq); ok && mine == have {
 				l.state, l.at = linkResuming, mine
@@ -60,12 +60,20 @@ func (r *Replica) welcomeJoiner(l *downLink, m *Welcome) {
 	r.report()
 }
 
-// ackOfJoiner moves the joiner's stream.
+// beforeBase: the joiner's half snapshot began at an entry that this tail has
+// not applied and, below MinAck, cannot: it has no page that is new enough.
+func (r *Replica) beforeBase(m *Welcome) bool {
+	return m.Holding == HoldsHalf && m.Marks[0].Seq > r.applied.Seq && !r.state.Config.Writable()
+}
+
+// ackOfJoiner moves the joiner's stream. What the joiner had on disk before it
+// cut its log on this stream is not what it has: only acks after that count.
 func (r *Replica) ackOfJoiner(l *downLink, m *Ack) {
 	if !m.Based {
 		return
 	}
 	l.whole = m.Whole
+	l.durable = max(l.durable, m.Durable)
 	switch l.state {
 	case linkResuming, linkOffering:
 		r.startStreaming(l, m.Received)

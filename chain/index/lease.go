@@ -57,6 +57,8 @@ func (r *Replica) tickLease() {
 }
 
 // onLeaseRequest grants the successor what is left of this replica's own lease.
+// When that is not fresh, it is renewed and the successor is granted again:
+// otherwise every link of a long chain would lose some of the time.
 func (r *Replica) onLeaseRequest(from chain.ReplicaID, m *LeaseRequest) {
 	if from != r.state.Config.Succ(r.cfg.Self) || r.lease.handedBack {
 		return
@@ -65,12 +67,15 @@ func (r *Replica) onLeaseRequest(from chain.ReplicaID, m *LeaseRequest) {
 	if !r.isHead() && !r.off.Off(mutant.LeaseOutlivesParent) {
 		left = min(left, int64(r.lease.until)-int64(r.now.Mono))
 	}
-	if left <= 0 {
+	r.lease.held = nil
+	if !r.isHead() && r.now.Mono >= r.lease.asked.Add(r.cfg.Lease/8) {
 		r.lease.held = m
 		r.askLease()
+	}
+	if left <= 0 {
+		r.lease.held = m
 		return
 	}
-	r.lease.held = nil
 	r.recordGrant(r.now.Mono.Add(left))
 	r.send(from, &LeaseGrant{Epoch: m.Epoch, Boot: m.Boot, Sent: m.Sent, Duration: left})
 }

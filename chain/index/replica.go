@@ -153,6 +153,9 @@ func (r *Replica) recover(rec Recovered) error {
 		r.applied = r.state.SnapshotAt
 		rec.Retained = nil
 	}
+	if r.state.Installing && !r.hasBase() {
+		rec.Entries = nil // of an attempt before, about to be voided
+	}
 	var err error
 	if r.log, err = recoverLog(markOf(r.applied), rec.Retained, rec.Entries); err != nil {
 		return err
@@ -357,6 +360,9 @@ func (r *Replica) onDurable(token uint64) {
 		r.configured()
 	}
 	r.path.onDurable(r, token)
+	if token >= r.install.ended {
+		r.install.ended = 0
+	}
 	if r.phase == phaseActive && r.isJoiner() && n > 0 {
 		r.ackDue = true
 	}
