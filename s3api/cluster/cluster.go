@@ -103,6 +103,13 @@ func (r *request) send(ctx context.Context, cmd tablet.Command) (tablet.Answer, 
 		}
 		cmd.Op = id
 	}
+	if r.c.times.lookup(owner) == 0 {
+		// A first try without a time would be refused and told; a repeat of it, if
+		// it is lost, would have an unknown outcome.
+		if _, err := r.read(ctx, tablet.Query{Bucket: cmd.Bucket, Key: cmd.Key, Ask: tablet.AskTime{}}); err != nil {
+			return tablet.Answer{}, err
+		}
+	}
 	for range maxSends {
 		cmd.Learned = r.c.times.lookup(owner)
 		a, err := r.c.index.Do(ctx, owner, cmd)
