@@ -97,7 +97,7 @@ func get(req *Request, objects map[string]object) (*Response, error) {
 	if !ok {
 		return nil, s3err.New(s3err.NoSuchKey).With("Key", req.Key)
 	}
-	r := (&Response{Length: int64(len(o.data))}).Set("ETag", `"`+o.etag+`"`)
+	r := (&Response{Length: int64(len(o.data))}).Set("ETag", `"`+o.etag+`"`).SetTime("Last-Modified", time.Unix(1e9, 0))
 	if o.enc != "" {
 		r.Set("Content-Encoding", o.enc)
 	}
