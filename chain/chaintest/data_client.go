@@ -30,7 +30,7 @@ func (c *dataClient) next() {
 		c.cfg = c.sim.master.Config
 	}
 	at := c.late
-	w.After(1500*chain.Millisecond, func() {
+	w.After(700*chain.Millisecond, func() {
 		if c.late == at {
 			c.again(nil)
 		}

@@ -122,10 +122,21 @@ func (s *dataSim) mayLose(n *dataNode) bool {
 	return left > 0
 }
 
-func (s *dataSim) remove(r chain.ReplicaID) {
-	if s.master.Remove(r) {
-		s.configured()
+// remove takes a member out. It spares the last one whose store is not lost:
+// a false suspicion after a lost disk would lose the data, and did not.
+func (s *dataSim) remove(r chain.ReplicaID) bool {
+	c := s.master.Config
+	if n := len(c.Serving) - 1; c.Position(r) >= 0 && n >= int(c.MinAck) {
+		alive := func(o chain.ReplicaID) bool { return o != r && s.nodes[NodeOf(o)-1].id == o }
+		if !slices.ContainsFunc(c.Serving, alive) {
+			return false
+		}
 	}
+	if !s.master.Remove(r) {
+		return false
+	}
+	s.configured()
+	return true
 }
 
 // masterLoop is the master's planner: it takes out who is down or lost, adds
@@ -139,7 +150,7 @@ func (s *dataSim) masterLoop() {
 
 func (s *dataSim) plan() {
 	c := s.master.Config
-	if s.w.Chance(0.5) || s.quiet {
+	if s.w.Chance(0.3) {
 		s.publish()
 	}
 	for _, r := range slices.Concat(c.Serving, c.Syncing) {
@@ -149,8 +160,7 @@ func (s *dataSim) plan() {
 		if !lost && !long {
 			continue
 		}
-		if s.master.Remove(r) {
-			s.configured()
+		if s.remove(r) {
 			return
 		}
 		if c.Head() == r && len(c.Serving) == 1 {
@@ -205,7 +215,7 @@ func (s *dataSim) settle() {
 		w.Run(w.Now() + Real(50*chain.Millisecond))
 	}
 	// What clients began is answered or given up by now; orphans are old.
-	w.Run(w.Now() + Real(2*chain.Second))
+	w.Run(w.Now() + Real(1200*chain.Millisecond))
 	s.sweep(w.Now() + Real(s.opt.Settle))
 	s.compareSets()
 	s.probe(w.Now() + Real(s.opt.Settle))
@@ -232,6 +242,7 @@ func (s *dataSim) sweep(end Real) {
 		var ids []chain.ChunkID
 		for _, id := range s.ids {
 			if orphans[id] {
+				s.chunks[id].removing = true // and never used again
 				ids = append(ids, id)
 			}
 		}
@@ -276,7 +287,7 @@ func (s *dataSim) probe(end Real) {
 		c.put()
 		w.Run(w.Now() + Real(200*chain.Millisecond))
 	}
-	w.Run(w.Now() + Real(3*chain.Second))
+	w.Run(w.Now() + Real(1200*chain.Millisecond))
 	for _, n := range s.nodes {
 		if st := n.r.Status(); w.Fault() == nil && (st.Operations != 0 || len(n.store.open) != 0 || st.Copying != 0) {
 			w.Fail("node %d has %d operations, %d open chunks, %d copies when all is quiet", n.n, st.Operations, len(n.store.open), st.Copying)

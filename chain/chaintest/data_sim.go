@@ -70,7 +70,7 @@ func (o *DataOptions) setDefaults() {
 	if o.Replica.TickEvery == 0 {
 		o.Replica = data.Config{
 			MaxOpen: 16, ChunkInflight: 512, ReplicaInflight: 4096, MaxOwed: 24, PageSize: 4, Copies: 2, MaxReads: 3,
-			AbandonAfter: chain.Second, FinishWithin: 500 * chain.Millisecond, ResendAfter: 20 * chain.Millisecond,
+			AbandonAfter: 500 * chain.Millisecond, FinishWithin: 300 * chain.Millisecond, ResendAfter: 20 * chain.Millisecond,
 			ReportEvery: 50 * chain.Millisecond, UnreachableAfter: 150 * chain.Millisecond, TickEvery: 10 * chain.Millisecond,
 		}
 	}
@@ -144,7 +144,7 @@ func RunData(seed uint64, opt DataOptions) DataResult {
 	w.Run(Real(opt.Faults))
 	s.settle()
 	s.res.Err, s.res.Hash, s.res.Words = w.Fault(), w.Trace.Hash(), w.Trace.String()
-	s.res.Epochs = len(s.master.History)
+	s.res.Epochs, s.res.Steps = len(s.master.History), int(w.Trace.Count())
 	return s.res
 }
 
@@ -239,7 +239,7 @@ func (s *dataSim) replied(n *dataNode, e data.Reply) {
 		s.acknowledged(call)
 	}
 	if call.answer != nil {
-		s.net.Carry(n.n, 0, once(func() { call.answer(e.Err) }))
+		s.clientCarry(n.n, 0, func() { call.answer(e.Err) })
 	}
 }
 
@@ -270,23 +270,20 @@ func (s *dataSim) call(n *dataNode, c *dataCall, ev func(id uint64) data.Event) 
 	c.id = s.lastID
 	s.calls[c.id] = c
 	gen := n.gen
-	s.net.Carry(0, n.n, once(func() {
+	s.clientCarry(0, n.n, func() {
 		if gen == n.gen && n.up {
 			n.step(ev(c.id))
 		}
-	}))
+	})
 }
 
-// once makes a repeated delivery harmless: requests and replies of clients
-// travel over a transport that does not repeat.
-func once(fn func()) func() {
-	done := false
-	return func() {
-		if !done {
-			done = true
-			fn()
-		}
+// clientCarry brings requests and replies: a transport that does not repeat
+// and seldom loses, but cannot cross a cut.
+func (s *dataSim) clientCarry(from, to int, fn func()) {
+	if !s.net.Reaches(from, to) || !s.quiet && s.w.Chance(0.003) {
+		return
 	}
+	s.w.After(s.w.Between(chain.Millisecond/10, 2*chain.Millisecond), fn)
 }
 
 func boolCode(b bool) uint64 {
@@ -298,6 +295,18 @@ func boolCode(b bool) uint64 {
 
 // report gives a replica's report to the master, over the network.
 func (s *dataSim) report(n *dataNode, r chain.Report) {
+	late := int64(0)
+	if r.Kind == chain.ReportInSync && !s.quiet && s.w.Chance(0.3) {
+		late = s.w.Between(0, 200*chain.Millisecond)
+		if s.faults.crash && s.w.Chance(0.5) {
+			// The tail may crash and be back before the master hears it.
+			s.w.After(s.w.Between(0, late), func() { s.crash(n) })
+		}
+	}
+	s.w.After(late, func() { s.carryReport(n, r) })
+}
+
+func (s *dataSim) carryReport(n *dataNode, r chain.Report) {
 	s.net.Carry(n.n, 0, func() {
 		switch r.Kind {
 		case chain.ReportInSync:

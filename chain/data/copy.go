@@ -104,6 +104,7 @@ func (r *Replica) copyReserved(c *copying, ev Reserved) {
 	if c.state != copyReserving {
 		return
 	}
+	c.state = copyWaiting // answered: nothing of it is on its way
 	switch {
 	case ev.Err == nil:
 		c.reserved = true
@@ -156,6 +157,7 @@ func (r *Replica) copyComputed(c *copying, sums Sums) {
 	if c.state != copyComputing {
 		return
 	}
+	c.state = copyWaiting
 	if !slices.Equal(sums, c.want.Sums) {
 		r.retryCopy(c)
 		return

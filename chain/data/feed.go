@@ -79,6 +79,10 @@ func (r *Replica) newFeed() {
 		owed:   map[chain.ChunkID]debt{}, ops: map[uint64][]chain.ChunkID{},
 	}
 	for _, o := range r.opsInOrder() {
+		if o.fed {
+			// The joiner drops it: in the new feed it is owed, or not at all.
+			r.down.purge(o)
+		}
 		o.fed, o.downOpened = false, false
 		switch {
 		case o.kind == opRemove && o.committed:
@@ -161,9 +165,9 @@ func (r *Replica) pauseFeed() {
 		return
 	}
 	for _, o := range r.opsInOrder() {
-		if o.fed {
-			r.unfeed(o)
-		}
+		r.down.purge(o)
+		o.fed, o.downOpened = false, false
+		r.checkOpened(o)
 	}
 	r.feed.cut()
 	r.feed.paused = true
@@ -180,11 +184,31 @@ func (r *Replica) unfeed(o *op) {
 	r.down.purge(o)
 	r.send(r.down, nil, MsgAbort{Op: o.n})
 	o.fed, o.downOpened = false, false
-	delete(r.feed.ops, o.n)
-	if o.kind == opRemove {
-		return // owed since it began; told when the feed goes on
-	}
+	r.oweInstead(o.n)
 	r.checkOpened(o)
+}
+
+// oweInstead: the joiner will not answer operation n. What it made is owed
+// already if it is durable here; the joiner has to be told.
+func (r *Replica) oweInstead(n uint64) {
+	if r.feed == nil {
+		return
+	}
+	ids := r.feed.ops[n]
+	delete(r.feed.ops, n)
+	var owe MsgOwe
+	for _, id := range ids {
+		if d, ok := r.feed.owed[id]; ok && d.n == n {
+			if d.gone {
+				owe.Gone = append(owe.Gone, id)
+			} else {
+				owe.Copy = append(owe.Copy, d.chunk)
+			}
+		}
+	}
+	if r.feed.started && len(owe.Gone)+len(owe.Copy) > 0 {
+		r.send(r.down, nil, owe)
+	}
 }
 
 // feedDone: the joiner has done operation n.
@@ -207,30 +231,17 @@ func (r *Replica) feedFailed(m MsgFailed, o *op) {
 	if r.feed == nil {
 		return
 	}
-	ids := r.feed.ops[m.Op]
-	delete(r.feed.ops, m.Op)
 	if o != nil {
 		o.fed = false
 		r.down.purge(o)
 		if r.required() && o.kind == opChunk && !o.committed {
+			delete(r.feed.ops, m.Op)
 			r.fail(o, m.Kind, "the joiner: "+m.Detail, tellUp)
 			return
 		}
 		r.checkOpened(o)
 	}
-	var owe MsgOwe
-	for _, id := range ids {
-		if d, ok := r.feed.owed[id]; ok && d.n == m.Op {
-			if d.gone {
-				owe.Gone = append(owe.Gone, id)
-			} else {
-				owe.Copy = append(owe.Copy, d.chunk)
-			}
-		}
-	}
-	if r.feed.started && len(owe.Gone)+len(owe.Copy) > 0 {
-		r.send(r.down, nil, owe)
-	}
+	r.oweInstead(m.Op)
 }
 
 // handleOweDone: the joiner has settled debts, durably.

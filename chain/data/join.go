@@ -59,6 +59,10 @@ func (r *Replica) handleFeed(m MsgFeed) {
 		r.join.feeding = true
 		return
 	}
+	// Whatever came before the feed is owed in it, or void.
+	for _, o := range r.opsInOrder() {
+		r.fail(o, chain.RefusedUnknown, "a feed begins", tellNobody)
+	}
 	r.dropCopies()
 	r.join = join{feeding: true}
 	if !m.Resume {

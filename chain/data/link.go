@@ -21,6 +21,8 @@ type link struct {
 	sent, released uint64
 	// in is the last packet taken; taken counts its stream's frame bytes.
 	in, taken uint64
+	// early are packets that overtook others: kept until their turn.
+	early map[uint64]Body
 	free      int64
 	ackDue    bool
 	helloAt   chain.Instant
@@ -193,10 +195,7 @@ func (r *Replica) deliver(env chain.Envelope) {
 		}
 		r.acked(l, h)
 		l.ackDue = true
-		if m.Seq == l.in+1 {
-			l.in++
-			r.handle(l, m.Body)
-		}
+		r.takePacket(l, m)
 	case Ack:
 		r.acked(l, h)
 	case Datagram:
@@ -204,6 +203,27 @@ func (r *Replica) deliver(env chain.Envelope) {
 		r.handleDatagram(l, m.Body)
 	}
 	r.wakeFrames()
+}
+
+// maxEarly bounds how far packets may overtake others and still be kept.
+const maxEarly = 64
+
+// takePacket takes a packet in its turn, and those that waited for it.
+func (r *Replica) takePacket(l *link, m Packet) {
+	if m.Seq > l.in+1 && m.Seq <= l.in+maxEarly {
+		if l.early == nil {
+			l.early = map[uint64]Body{}
+		}
+		l.early[m.Seq] = m.Body
+	}
+	body, ok := m.Body, m.Seq == l.in+1
+	// A body may reconfigure the replica or reset the link: look again each time.
+	for ok && r.linkTo(l.peer) == l {
+		l.in++
+		delete(l.early, l.in)
+		r.handle(l, body)
+		body, ok = l.early[l.in+1]
+	}
 }
 
 // sameStarts reports whether the message is between the present starts of both

@@ -243,9 +243,7 @@ func (r *Replica) drop(o *op, tellNext bool) {
 	r.down.purge(o)
 	if tellNext && o.fed {
 		r.send(r.down, nil, MsgAbort{Op: o.n})
-		if r.feed != nil {
-			delete(r.feed.ops, o.n)
-		}
+		r.oweInstead(o.n)
 	}
 	o.held = nil
 }

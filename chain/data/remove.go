@@ -62,7 +62,7 @@ func (r *Replica) handleRemove(m MsgRemove) {
 func (r *Replica) startRemove(o *op) {
 	o.committed = true
 	for _, id := range o.ids {
-		if w := r.byChunk[id]; w != nil && w.up == 0 && !w.committed {
+		if w := r.byChunk[id]; w != nil && !w.committed {
 			r.fail(w, chain.RefusedGone, "the chunk was removed", tellBoth)
 		}
 		if !r.mutant.UndoRemoval {
