@@ -300,6 +300,7 @@ func (s *Store) settle(r *Record) {
 		rep.changed.Broadcast()
 	case recEndInstall:
 		rep.applied = r.apply
+		rep.pop(r.apply.Seq)
 	case recSeal:
 		delete(rep.open, r.chunk.header.ID)
 		if s.space != nil {

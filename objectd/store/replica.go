@@ -1,6 +1,7 @@
 package store
 
 import (
+	"bytes"
 	"cmp"
 	"slices"
 	"sort"
@@ -106,7 +107,14 @@ func (r *replica) find(e *index.Entry) (pendingEntry, bool) {
 		return pendingEntry{}, false
 	}
 	p := r.pending[i]
-	return p, p.entry.Seq == e.Seq && p.entry.Epoch == e.Epoch
+	return p, p.entry == e || same(p.entry, e)
+}
+
+// same compares content, not only the position: until a truncation that is
+// queued is durable, an entry that it voids may stand in the place of a new one.
+func same(a, b *index.Entry) bool {
+	return a.Epoch == b.Epoch && a.Seq == b.Seq && a.Rev == b.Rev && a.Time == b.Time && a.OpID == b.OpID &&
+		bytes.Equal(a.Body, b.Body) && bytes.Equal(a.Payload, b.Payload)
 }
 
 // durable waits until an entry that was appended is durable, and says where it
