@@ -97,7 +97,8 @@ func (c *indexCluster) cutFor(cuts [][2]int, d int64) {
 	})
 }
 
-// drain asks the tail to hand back its lease, and takes it out some time later.
+// drain is an orderly stop: the tail hands back its lease, the master takes it
+// out or does not get to it, and the process ends and starts again later.
 func (c *indexCluster) drain() {
 	tail := c.master.Config.Tail()
 	p := c.procs[tail]
@@ -106,10 +107,11 @@ func (c *indexCluster) drain() {
 	}
 	p.whenAwake(p.gen, func() { p.step(index.Drain{}, "drain") })
 	c.w.After(c.w.Between(0, 200*chain.Millisecond), func() {
-		if !c.masterDown && c.planner.settledEnough(tail) && c.master.Remove(tail) {
+		if !c.masterDown && c.w.Chance(0.7) && c.planner.settledEnough(tail) && c.master.Remove(tail) {
 			c.configured()
 		}
 	})
+	c.w.After(c.w.Between(0, 400*chain.Millisecond), func() { c.crash(p.n, c.w.Between(0, 600*chain.Millisecond)) })
 }
 
 // wipe puts an empty disk in the place of a node's, if that loses nothing that

@@ -31,7 +31,7 @@ func forSeeds(n uint64, fn func(seed uint64)) {
 
 func TestIndexSeeds(t *testing.T) {
 	if *seedFlag != 0 {
-		res := RunIndex(*seedFlag, IndexOptions{Words: 4000})
+		res := RunIndex(*seedFlag, IndexOptions{Words: 100000})
 		t.Log("\n" + res.Trace)
 		require.NoError(t, res.Err)
 		return

@@ -71,7 +71,7 @@ func (r *Replica) tickSuspicion() {
 // onSuspect gives an opinion, once this log reaches that far: an entry that is
 // in it carried the head's digest and was compared.
 func (r *Replica) onSuspect(from chain.ReplicaID, m *Suspect) {
-	if from != r.up.from || m.Channel != r.up.ch {
+	if !r.onStream(from, m.Channel) {
 		return
 	}
 	mine, ok := r.log.mark(m.At.Seq)

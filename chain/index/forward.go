@@ -195,7 +195,7 @@ func (r *Replica) agree() {
 // onFetch answers with entries, all of which are still in memory: what a
 // predecessor lacks is not committed.
 func (r *Replica) onFetch(from chain.ReplicaID, m *Fetch) {
-	if from != r.up.from || m.Channel != r.up.ch || m.From <= r.log.base.Seq || m.From > r.log.last().Seq {
+	if !r.onStream(from, m.Channel) || m.From <= r.log.base.Seq || m.From > r.log.last().Seq {
 		return
 	}
 	r.send(from, &Fetched{Channel: r.up.ch, Entries: r.log.batch(m.From, r.log.last().Seq, r.cfg.BatchBytes)})
@@ -243,15 +243,23 @@ func (r *Replica) take(e *Entry) bool {
 	return true
 }
 
+// onStream reports whether a message came on the stream opened by the latest
+// hello. If not, its sender is told to say hello again: if that is still its
+// stream, one of the two has restarted.
+func (r *Replica) onStream(from chain.ReplicaID, ch Channel) bool {
+	if from == r.up.from && ch == r.up.ch {
+		return true
+	}
+	if from == r.state.Config.Pred(r.cfg.Self) {
+		r.send(from, &Reset{Channel: ch})
+	}
+	return false
+}
+
 // onAppend takes entries of the present stream, in order and without a gap.
 func (r *Replica) onAppend(from chain.ReplicaID, m *Append) {
-	if from != r.up.from || m.Channel != r.up.ch {
-		if !r.off.Off(mutant.NoStreamRule) && !r.off.Off(mutant.NoEpochCheck) {
-			if from == r.state.Config.Pred(r.cfg.Self) {
-				r.send(from, &Reset{Channel: m.Channel})
-			}
-			return
-		}
+	if !r.off.Off(mutant.NoStreamRule) && !r.off.Off(mutant.NoEpochCheck) && !r.onStream(from, m.Channel) {
+		return
 	}
 	if r.isJoiner() && !r.up.resumed {
 		return

@@ -63,7 +63,7 @@ func (r *Replica) overfull() bool {
 // onResume cuts the log to its source's. Only a joiner ever truncates, and only
 // what its source does not have: the source has every acknowledged entry.
 func (r *Replica) onResume(from chain.ReplicaID, m *Resume) {
-	if !r.isJoiner() || from != r.up.from || m.Channel != r.up.ch {
+	if !r.isJoiner() || !r.onStream(from, m.Channel) {
 		return
 	}
 	r.ackDue = true
@@ -105,7 +105,7 @@ func (r *Replica) truncate(seq uint64) {
 
 // onOffer begins a snapshot. A replica that has rows never does.
 func (r *Replica) onOffer(from chain.ReplicaID, m *Offer) {
-	if !r.isJoiner() || from != r.up.from || m.Channel != r.up.ch || r.holding() == HoldsRows {
+	if !r.isJoiner() || !r.onStream(from, m.Channel) || r.holding() == HoldsRows {
 		return
 	}
 	if r.up.resumed {
@@ -160,7 +160,7 @@ func (r *Replica) tickInstall() {
 // onPageReply writes a page. The first one tells where the log goes on: that is
 // on disk before any entry above it is.
 func (r *Replica) onPageReply(from chain.ReplicaID, m *PageReply) {
-	if !r.isJoiner() || from != r.up.from || m.Channel != r.up.ch || !r.state.Installing || r.install.page != 0 {
+	if !r.isJoiner() || !r.onStream(from, m.Channel) || !r.state.Installing || r.install.page != 0 {
 		return
 	}
 	if m.First == r.hasBase() || !bytes.Equal(m.From, r.state.SnapshotFrom) || m.At.Seq < r.state.SnapshotAt.Seq {

@@ -18,9 +18,14 @@ type lease struct {
 	asked, granted chain.Instant
 	// had: a lease was held in this epoch, so this member is settled.
 	had bool
-	// drained: this tail answers nothing more in this epoch. handedBack: the
-	// tail of this epoch said so, and nothing is granted in it any more.
-	drained, handedBack bool
+	// drained: this tail answers nothing more in this epoch, in this start.
+	drained bool
+	// handedBack is the start in which the tail said so, tailBoot the newest in
+	// which it wants a lease. While the lease is closed nothing is granted or
+	// taken, so that no late grant counts whose record was dropped.
+	handedBack, tailBoot uint64
+	// reopened is when a tail that started again opened it.
+	reopened chain.Instant
 	// published is the end of the lease that the driver was told.
 	published chain.Instant
 }
@@ -29,17 +34,23 @@ type lease struct {
 // because nothing commits in any later epoch before it has taken part.
 const forever = chain.Instant(math.MaxInt64)
 
+// closed: the tail has handed back, and has not started again since.
+func (l *lease) closed() bool { return l.handedBack != 0 && l.tailBoot <= l.handedBack }
+
 // askLease asks the predecessor for a lease, counted from now.
 func (r *Replica) askLease() {
-	if r.isHead() || !r.isServing() || r.lease.drained || r.lease.handedBack {
+	if r.isHead() || !r.isServing() || r.lease.drained || r.lease.closed() {
 		return
+	}
+	if r.isTail() {
+		r.lease.tailBoot = r.state.Boot
 	}
 	if r.lease.asked == 0 {
 		r.lease.granted = r.now.Mono // silence counts from here
 	}
 	r.lease.asked = r.now.Mono
 	r.send(r.state.Config.Pred(r.cfg.Self), &LeaseRequest{
-		Epoch: r.state.Config.Epoch, Boot: r.state.Boot, Sent: r.now.Mono,
+		Epoch: r.state.Config.Epoch, Boot: r.state.Boot, Sent: r.now.Mono, TailBoot: r.lease.tailBoot,
 	})
 }
 
@@ -49,10 +60,16 @@ func (r *Replica) tickLease() {
 	if r.lease.until <= r.now.Mono || r.now.Mono >= r.lease.asked.Add(r.cfg.Lease/4) {
 		r.askLease()
 	}
-	if r.lease.drained || r.lease.handedBack {
-		if pred := r.state.Config.Pred(r.cfg.Self); !pred.IsZero() {
-			r.send(pred, &HandBack{Epoch: r.state.Config.Epoch})
-		}
+	if r.lease.drained || r.lease.closed() {
+		r.passHandBack()
+	}
+}
+
+// passHandBack tells the predecessor, at every tick until the epoch ends: it
+// must reach everyone who might wait.
+func (r *Replica) passHandBack() {
+	if pred := r.state.Config.Pred(r.cfg.Self); !pred.IsZero() {
+		r.send(pred, &HandBack{Epoch: r.state.Config.Epoch, Boot: r.lease.handedBack})
 	}
 }
 
@@ -60,8 +77,16 @@ func (r *Replica) tickLease() {
 // When that is not fresh, it is renewed and the successor is granted again:
 // otherwise every link of a long chain would lose some of the time.
 func (r *Replica) onLeaseRequest(from chain.ReplicaID, m *LeaseRequest) {
-	if from != r.state.Config.Succ(r.cfg.Self) || r.lease.handedBack {
+	if from != r.state.Config.Succ(r.cfg.Self) {
 		return
+	}
+	wasClosed := r.lease.closed()
+	r.lease.tailBoot = max(r.lease.tailBoot, m.TailBoot)
+	if r.lease.closed() {
+		return
+	}
+	if wasClosed {
+		r.lease.reopened = r.now.Mono
 	}
 	left := r.cfg.Lease
 	if !r.isHead() && !r.off.Off(mutant.LeaseOutlivesParent) {
@@ -96,7 +121,7 @@ func (r *Replica) onLeaseGrant(from chain.ReplicaID, m *LeaseGrant) {
 	if from != r.state.Config.Pred(r.cfg.Self) || m.Boot != r.state.Boot || m.Sent > r.now.Mono {
 		return
 	}
-	if r.lease.handedBack || r.lease.drained && !r.off.Off(mutant.HandBackNotFinal) {
+	if r.lease.closed() || m.Sent < r.lease.reopened || r.lease.drained && !r.off.Off(mutant.HandBackNotFinal) {
 		return
 	}
 	start := m.Sent
@@ -161,19 +186,23 @@ func (r *Replica) drain() {
 		return
 	}
 	r.lease.drained = true
+	r.lease.handedBack = r.state.Boot
 	if !r.off.Off(mutant.HandBackNotFinal) {
 		r.lease.until = 0
 	}
-	r.send(r.state.Config.Pred(r.cfg.Self), &HandBack{Epoch: r.state.Config.Epoch})
+	r.passHandBack()
 }
 
 // onHandBack: the tail of this epoch answers no more, so nothing given in it
-// needs to be waited out; it must reach everyone who might wait.
-func (r *Replica) onHandBack(from chain.ReplicaID) {
-	if from != r.state.Config.Succ(r.cfg.Self) || r.lease.handedBack {
+// needs to be waited out.
+func (r *Replica) onHandBack(from chain.ReplicaID, m *HandBack) {
+	if from != r.state.Config.Succ(r.cfg.Self) || m.Boot <= r.lease.handedBack {
 		return
 	}
-	r.lease.handedBack = true
+	r.lease.handedBack = m.Boot
+	if !r.lease.closed() {
+		return // it has started again since, and holds a newer lease
+	}
 	r.lease.until = 0
 	r.lease.held = nil
 	for i := range r.grants {
@@ -182,7 +211,5 @@ func (r *Replica) onHandBack(from chain.ReplicaID) {
 			g.until = 0
 		}
 	}
-	if pred := r.state.Config.Pred(r.cfg.Self); !pred.IsZero() {
-		r.send(pred, &HandBack{Epoch: r.state.Config.Epoch})
-	}
+	r.passHandBack()
 }

@@ -132,11 +132,13 @@ type (
 		Page  Page
 	}
 	// LeaseRequest: child to parent. Sent is the child's clock, and Boot its
-	// start: the parent echoes both.
+	// start: the parent echoes both. TailBoot is the newest start of the tail
+	// that the child knows to want a lease.
 	LeaseRequest struct {
-		Epoch chain.Epoch
-		Boot  uint64
-		Sent  chain.Instant
+		Epoch    chain.Epoch
+		Boot     uint64
+		Sent     chain.Instant
+		TailBoot uint64
 	}
 	// LeaseGrant: a lease of Duration nanoseconds, counted from Sent.
 	LeaseGrant struct {
@@ -145,8 +147,12 @@ type (
 		Sent     chain.Instant
 		Duration int64
 	}
-	// HandBack: the tail of this epoch answers no more reads in it, for good.
-	HandBack struct{ Epoch chain.Epoch }
+	// HandBack: the tail of this epoch answers no more reads in it, unless it
+	// starts again, after Boot, and asks anew.
+	HandBack struct {
+		Epoch chain.Epoch
+		Boot  uint64
+	}
 	// Suspect asks everyone downstream whether its log up to At.Seq has
 	// At.Digest, the head's: one follower could not reproduce it.
 	Suspect struct {

@@ -337,7 +337,7 @@ func (r *Replica) dispatch(from chain.ReplicaID, msg Message) {
 	case *LeaseGrant:
 		r.onLeaseGrant(from, m)
 	case *HandBack:
-		r.onHandBack(from)
+		r.onHandBack(from, m)
 	case *Suspect:
 		r.onSuspect(from, m)
 	case *Opinion:

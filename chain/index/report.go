@@ -58,7 +58,7 @@ func (r *Replica) report() {
 			r.silent(l.to, l.heard)
 		}
 	}
-	if r.isServing() && !r.isHead() && r.lease.until <= r.now.Mono && !r.lease.drained && !r.lease.handedBack {
+	if r.isServing() && !r.isHead() && r.lease.until <= r.now.Mono && !r.lease.drained && !r.lease.closed() {
 		r.silent(c.Pred(r.cfg.Self), r.lease.granted)
 	}
 }
