@@ -44,12 +44,14 @@ type planner struct {
 	diverged, accused reports
 	// changed are the chains that have their command.
 	changed map[chain.ChainID]bool
+	// failing are the stores whose failure is among the commands.
+	failing map[chain.StoreID]bool
 	cmds    []Command
 }
 
 func newPlanner(st *State, obs Observed) *planner {
 	p := &planner{
-		st: st, obs: obs, load: newLoad(st.Chains), changed: map[chain.ChainID]bool{},
+		st: st, obs: obs, load: newLoad(st.Chains), changed: map[chain.ChainID]bool{}, failing: map[chain.StoreID]bool{},
 		targets: map[chain.StoreID]int{}, sources: map[chain.StoreID]int{},
 		inSync: reports{}, settled: reports{}, behind: reports{}, diverged: reports{}, accused: reports{},
 	}
@@ -129,6 +131,7 @@ func (p *planner) storeStates() {
 		switch {
 		case h.Broken && !s.Broken, s.State == chain.StoreLive && !h.Alive:
 			set.State, set.Broken = chain.StoreFailed, h.Broken
+			p.failing[s.ID] = true
 		case s.State == chain.StoreFailed && h.Alive && !h.Broken:
 			set.State, set.Incarnation, set.Reason = chain.StoreLive, h.Incarnation, ""
 		default:
@@ -149,6 +152,8 @@ func (p *planner) offers() {
 		case old == nil || old.State == chain.StoreReplaced:
 			p.emit(Command{AddStore: &AddStore{Store: o.Store}})
 		case old.State == chain.StoreFailed:
+			p.emit(Command{Replace: &ReplaceStore{Old: old.ID, Store: o.Store}})
+		case p.failing[old.ID]:
 			p.emit(Command{Replace: &ReplaceStore{Old: old.ID, Store: o.Store}})
 		default:
 			// Whoever gave its place away says with it that the store is lost.
