@@ -69,7 +69,11 @@ func (g *gateway) start(ctx context.Context) error {
 
 func (g *gateway) serve(ln net.Listener) {
 	if g.r.TLS != nil {
-		ln = tls.NewListener(ln, g.r.TLS)
+		// S3 is HTTP/1.1 here; the admin listener, which shares the
+		// certificate, offers HTTP/2 too.
+		t := g.r.TLS.Clone()
+		t.NextProtos = []string{"http/1.1"}
+		ln = tls.NewListener(ln, t)
 	}
 	go func() {
 		if err := g.server.Serve(ln); err != nil && !errors.Is(err, net.ErrClosed) {

@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -118,7 +119,9 @@ func Launch(o Options) (*Server, error) {
 	args = append(args, o.Args...)
 	args = append(args, o.Dirs...)
 	cmd := exec.Command(args[0], args[1:]...)
-	cmd.Env = append(os.Environ(), "CATENA_ACCESS_KEY="+o.AccessKey, "CATENA_SECRET_KEY="+o.SecretKey)
+	// Settings of the environment that runs the tests are not the server's.
+	clean := slices.DeleteFunc(os.Environ(), func(v string) bool { return strings.HasPrefix(v, "CATENA_") })
+	cmd.Env = append(clean, "CATENA_ACCESS_KEY="+o.AccessKey, "CATENA_SECRET_KEY="+o.SecretKey)
 	cmd.Env = append(cmd.Env, o.Env...)
 	cmd.Stdout, cmd.Stderr = o.Log, o.Log
 	// A group of its own: what the wrapper started is ended with it.
