@@ -1,6 +1,8 @@
 package s3test
 
 import (
+	"os"
+	"strconv"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -39,4 +41,17 @@ func TestRandomIsDeterministic(t *testing.T) {
 	require.Equal(t, traces[0], traces[1])
 	s := newSuite(t, Serve(t, Options{Backend: model.New(model.Config{})}))
 	require.NotEqual(t, traces[0], s.randomRun(t, 8, 150))
+}
+
+// TestEndpoint runs the suite against a server that runs already:
+//
+//	S3TEST_ENDPOINT=http://127.0.0.1:9000 S3TEST_ACCESS_KEY=... S3TEST_SECRET_KEY=... go test ./s3api/s3test -run TestEndpoint
+func TestEndpoint(t *testing.T) {
+	target := Target{Endpoint: os.Getenv("S3TEST_ENDPOINT"), AccessKey: os.Getenv("S3TEST_ACCESS_KEY"), SecretKey: os.Getenv("S3TEST_SECRET_KEY")}
+	if target.Endpoint == "" {
+		t.Skip("S3TEST_ENDPOINT is not set")
+	}
+	target.Seed, _ = strconv.ParseUint(os.Getenv("S3TEST_SEED"), 10, 64)
+	target.Ops, _ = strconv.Atoi(os.Getenv("S3TEST_OPS"))
+	Run(t, target)
 }
