@@ -232,8 +232,8 @@ func (r *Replica) dropCopies() {
 	}
 }
 
-// removedWhileCopying keeps a copy from undoing the removal that just came.
-func (r *Replica) removedWhileCopying(id chain.ChunkID) {
+// stopCopying keeps a copy from undoing the removal that just came.
+func (r *Replica) stopCopying(id chain.ChunkID) {
 	if r.join.gone != nil {
 		r.join.gone[id] = true
 	}

@@ -220,7 +220,7 @@ func (r *Replica) handleOwe(m MsgOwe) {
 	}
 	if len(m.Gone) > 0 {
 		for _, id := range m.Gone {
-			r.removedWhileCopying(id)
+			r.stopMaking(id)
 		}
 		r.persistRemove(wait{kind: waitOwed, ids: m.Gone})
 	}

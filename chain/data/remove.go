@@ -62,16 +62,23 @@ func (r *Replica) handleRemove(m MsgRemove) {
 func (r *Replica) startRemove(o *op) {
 	o.committed = true
 	for _, id := range o.ids {
-		if w := r.byChunk[id]; w != nil && !w.committed {
-			r.fail(w, chain.RefusedGone, "the chunk was removed", tellBoth)
-		}
-		if !r.mutant.UndoRemoval {
-			r.removedWhileCopying(id)
-		}
+		r.stopMaking(id)
 	}
 	r.persistRemove(wait{kind: waitRemove, op: o.n, ids: o.ids})
 	r.feedDown(o, MsgRemove{Op: o.n, Chunks: o.ids})
 	r.oweRemoval(o)
+}
+
+// stopMaking keeps a chunk that is being removed from being sealed after that
+// by a write or a copy that is under way. This replica's seal may come last of
+// all: the caller that removes was answered when the others had sealed.
+func (r *Replica) stopMaking(id chain.ChunkID) {
+	if o := r.byChunk[id]; o != nil && !o.committed {
+		r.fail(o, chain.RefusedGone, "the chunk was removed", tellBoth)
+	}
+	if !r.mutant.UndoRemoval {
+		r.stopCopying(id)
+	}
 }
 
 func (r *Replica) persistRemove(w wait) {
