@@ -149,8 +149,12 @@ type chunk struct {
 	w      ChunkWriter // nil after a failure
 	avoid  []chain.ChainID
 	err    error // the last failure
+	id     chain.ChunkID
 	extent tablet.Extent
 	done   bool
+	// junk are chunks of failed tries that may have been sealed all the same. No
+	// command will name them.
+	junk []tablet.Extent
 }
 
 // copy feeds a body to chunks.
@@ -192,7 +196,9 @@ func (w *writer) atEnd(body io.Reader) error {
 func (w *writer) finish(total int64, err error) (*blob, error) {
 	w.wg.Wait()
 	b := &blob{id: w.id, size: total, stamp: w.home.stamp}
+	junk := &blob{}
 	for _, k := range w.chunks {
+		junk.extents = append(junk.extents, k.junk...)
 		if err == nil && !k.done {
 			err = w.r.writeError(k.err)
 		}
@@ -201,7 +207,10 @@ func (w *writer) finish(total int64, err error) (*blob, error) {
 		}
 	}
 	if err != nil {
-		w.r.discard(w.ctx, b)
+		junk.extents = append(junk.extents, b.extents...)
+	}
+	w.r.discard(w.ctx, junk)
+	if err != nil {
 		return nil, err
 	}
 	return b, nil
@@ -311,7 +320,7 @@ func (w *writer) open(ctx context.Context, k *chunk) error {
 		}
 		cw, err := w.r.c.chunks.Create(ctx, h, k.avoid)
 		if err == nil {
-			k.w = cw
+			k.w, k.id = cw, h.ID
 			return nil
 		}
 		k.err = err
@@ -382,6 +391,7 @@ func (w *writer) sealed(ctx context.Context, k *chunk) bool {
 	}
 	extent, err := k.w.Seal(ctx)
 	if err != nil {
+		k.junk = append(k.junk, tablet.Extent{Chain: k.w.Chain(), Chunk: k.id, Length: uint32(k.size)})
 		k.failed(err)
 		return false
 	}

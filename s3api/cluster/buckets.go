@@ -167,7 +167,8 @@ func (r *request) lost(ctx context.Context, rec *tablet.Record) (deletion, error
 	return superseded, err
 }
 
-// DeleteBucket implements objects.Backend.
+// DeleteBucket implements objects.Backend. It finishes a deletion that another
+// driver began, and both are then told success: each asked for what has happened.
 func (c *Cluster) DeleteBucket(ctx context.Context, name string) error {
 	r := c.request("delete bucket", name, "")
 	for range maxBucketTries {

@@ -159,4 +159,6 @@ func (f *fixture) bucketID() chain.BucketID {
 	return res.Record.ID
 }
 
+type clusterConfig = cluster.Config
+
 func owner(id chain.BucketID, key string) []byte { return chain.OwnerKey(id, key) }
