@@ -128,7 +128,7 @@ type (
 	Durable struct{ Token uint64 }
 	// Reserved answers Reserve: Err is a *chain.Refusal or nil. RefusedFull: no
 	// space. RefusedInvalid: the store has a sealed chunk of this id, which
-	// Held describes.
+	// Held describes, or one whose seal is not durable yet (Held is nil).
 	Reserved struct {
 		Chunk chain.ChunkID
 		Held  *Chunk

@@ -26,6 +26,9 @@ type rig struct {
 	lastID   uint64
 	lose     func(chain.Envelope) bool
 	syncHeld map[int]bool
+	// onEffect sees every effect; onEvent may keep an event of a store back.
+	onEffect func(n *node, e Effect)
+	onEvent  func(n *node, ev Event) bool
 }
 
 // node is one replica with its store: sealed chunks, open space, and what was
@@ -37,6 +40,7 @@ type node struct {
 	sealed   map[chain.ChunkID]memChunk
 	aside    map[chain.ChunkID]memChunk
 	open     map[chain.ChunkID]*memOpen
+	coming   map[chain.ChunkID]bool
 	unsynced []func(n *node)
 	token    uint64
 	full     bool
@@ -110,6 +114,7 @@ func (g *rig) start(n *node) {
 	r, err := NewMutant(Config{Self: n.id, Chain: 7, Recovered: Recovered{State: n.state}}, mutant.Data{})
 	require.NoError(g.t, err)
 	n.r, n.open, n.unsynced, n.token, n.events = r, map[chain.ChunkID]*memOpen{}, nil, 0, nil
+	n.coming = map[chain.ChunkID]bool{}
 	n.down = false
 	g.step(n, Tick{})
 }
@@ -130,6 +135,9 @@ func (g *rig) step(n *node, ev Event) {
 }
 
 func (g *rig) do(n *node, e Effect) {
+	if g.onEffect != nil {
+		g.onEffect(n, e)
+	}
 	later := func(token uint64, fn func(n *node)) {
 		require.Equal(g.t, n.token+1, token, "tokens grow by one")
 		n.token = token
@@ -146,6 +154,11 @@ func (g *rig) do(n *node, e Effect) {
 			ev.Err = &chain.Refusal{Kind: chain.RefusedFull}
 		} else {
 			require.Nil(g.t, n.open[e.Header.ID], "reserved twice")
+			if n.coming[e.Header.ID] {
+				ev.Err = &chain.Refusal{Kind: chain.RefusedInvalid}
+				n.events = append(n.events, ev)
+				return
+			}
 			n.open[e.Header.ID] = &memOpen{hdr: e.Header}
 		}
 		n.events = append(n.events, ev)
@@ -166,7 +179,9 @@ func (g *rig) do(n *node, e Effect) {
 		require.Equal(g.t, e.Header, o.hdr)
 		require.Len(g.t, o.bytes, int(e.Header.Size))
 		delete(n.open, e.Header.ID)
+		n.coming[e.Header.ID] = true
 		later(e.Token, func(n *node) {
+			delete(n.coming, e.Header.ID)
 			_, twice := n.sealed[e.Header.ID]
 			require.False(g.t, twice, "sealed twice")
 			n.sealed[e.Header.ID] = memChunk{Chunk{e.Header, e.Sums}, o.bytes}
@@ -251,7 +266,9 @@ func (g *rig) pumpOnce() bool {
 		if len(n.events) > 0 {
 			ev := n.events[0]
 			n.events = n.events[1:]
-			g.step(n, ev)
+			if g.onEvent == nil || !g.onEvent(n, ev) {
+				g.step(n, ev)
+			}
 			return true
 		}
 		if len(n.unsynced) > 0 && !g.syncHeld[i] && !n.down {

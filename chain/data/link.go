@@ -22,10 +22,10 @@ type link struct {
 	// in is the last packet taken; taken counts its stream's frame bytes.
 	in, taken uint64
 	// early are packets that overtook others: kept until their turn.
-	early map[uint64]Body
-	free      int64
-	ackDue    bool
-	helloAt   chain.Instant
+	early   map[uint64]Body
+	free    int64
+	ackDue  bool
+	helloAt chain.Instant
 	// stuckAt is since when the neighbour owes an answer; 0 while it does not.
 	stuckAt chain.Instant
 }
