@@ -117,19 +117,12 @@ func (r *Reader) Read(p []byte) (int, error) {
 	} else if err != nil {
 		err = wireError(err)
 	} else if r.spec.Length < 0 && r.read > r.spec.MaxLength {
-		err = r.tooLarge()
+		err = r.spec.tooLarge()
 	} else if r.spec.Length >= 0 && r.read > r.spec.Length {
 		err = incomplete("more bytes than announced")
 	}
 	r.err = err
 	return n, err
-}
-
-func (r *Reader) tooLarge() error {
-	if r.spec.TooLarge != nil {
-		return r.spec.TooLarge
-	}
-	return s3err.New(s3err.EntityTooLarge)
 }
 
 func (r *Reader) hash(p []byte) {

@@ -14,9 +14,6 @@ import (
 // SpecOf reads what a head says about its body. Errors are *s3err.Error.
 func SpecOf(h *head.Head, res *sigv4.Result, lim Limits) (Spec, error) {
 	s := Spec{Payload: res.Payload, Chunks: res.Chunks, MaxLength: lim.MaxLength, TooLarge: lim.TooLarge}
-	if s.TooLarge == nil {
-		s.TooLarge = s3err.New(s3err.EntityTooLarge).With("MaxSizeAllowed", strconv.FormatInt(lim.MaxLength, 10))
-	}
 	if err := s.lengths(h); err != nil {
 		return Spec{}, err
 	}
@@ -32,6 +29,14 @@ func SpecOf(h *head.Head, res *sigv4.Result, lim Limits) (Spec, error) {
 		return Spec{}, err
 	}
 	return s, s.announcedAlgorithm(h.Fields)
+}
+
+func (s *Spec) tooLarge() *s3err.Error {
+	code := s.TooLarge
+	if code == "" {
+		code = s3err.EntityTooLarge
+	}
+	return s3err.New(code).With("MaxSizeAllowed", strconv.FormatInt(s.MaxLength, 10))
 }
 
 // lengths decides whether the body is aws-chunked and how long the payload is.
@@ -59,7 +64,7 @@ func (s *Spec) lengths(h *head.Head) error {
 		s.Length = max(h.ContentLength, 0)
 	}
 	if s.Length > s.MaxLength {
-		return s.TooLarge.With("ProposedSize", strconv.FormatInt(s.Length, 10))
+		return s.tooLarge().With("ProposedSize", strconv.FormatInt(s.Length, 10))
 	}
 	return nil
 }

@@ -16,9 +16,10 @@ type Spec struct {
 	// Length is the payload's length, or UnknownLength for a chunked transfer coding
 	// without x-amz-decoded-content-length.
 	Length int64
-	// MaxLength bounds the payload when Length is unknown; TooLarge is the answer then.
+	// MaxLength bounds the payload when Length is unknown; TooLarge is the answer then,
+	// EntityTooLarge if empty.
 	MaxLength int64
-	TooLarge  *s3err.Error
+	TooLarge  s3err.Code
 
 	Payload sigv4.Payload
 	// Chunks is set exactly if Payload.Kind.SignedChunks().
@@ -52,7 +53,7 @@ type Digests struct {
 type Limits struct {
 	MaxLength int64 // of the payload
 	// TooLarge is the answer to more. Default EntityTooLarge.
-	TooLarge *s3err.Error
+	TooLarge s3err.Code
 	// ObjectChecksum says that x-amz-checksum-* is about an object and not about this body
 	// (CompleteMultipartUpload), so it is left to the handler.
 	ObjectChecksum bool

@@ -64,7 +64,7 @@ type Config struct {
 	// its first minute. Default 1024; negative: none.
 	MinBodyRate int64
 	// LingerTimeout is how long a connection that we close with unread input keeps
-	// reading, so that the client sees the answer instead of a reset. Default 2 s.
+	// reading, so that the client sees the answer instead of a reset. Default 5 s.
 	LingerTimeout time.Duration
 }
 
@@ -96,7 +96,7 @@ func (c Config) WithDefaults() Config {
 	def(&c.BodyTimeout, 30*time.Second)
 	def(&c.WriteTimeout, 30*time.Second)
 	def(&c.MinBodyRate, 1024)
-	def(&c.LingerTimeout, 2*time.Second)
+	def(&c.LingerTimeout, 5*time.Second)
 	return c
 }
 

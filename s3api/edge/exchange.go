@@ -175,7 +175,7 @@ func (ex *exchange) admit(res *sigv4.Result) error {
 }
 
 func (ex *exchange) openBody(res *sigv4.Result) error {
-	lim := body.Limits{MaxLength: ex.srv.cfg.MaxXMLBody, TooLarge: s3err.New(s3err.MaxMessageLengthExceeded)}
+	lim := body.Limits{MaxLength: ex.srv.cfg.MaxXMLBody, TooLarge: s3err.MaxMessageLengthExceeded}
 	switch op := ex.route.Op; {
 	case op == route.PutObject || op == route.UploadPart:
 		if !ex.h.Chunked && ex.h.ContentLength < 0 {
