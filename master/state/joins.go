@@ -173,41 +173,34 @@ func (p *planner) rebalance() {
 		up = append(up, s)
 	}
 	for _, c := range p.st.Chains {
-		if from, to := p.extremes(up); from != nil && p.targets[to.ID] < p.obs.Limits.JoinsPerTarget {
-			p.move(c, from, to)
-		}
+		p.move(c, up)
 	}
 }
 
-// extremes gives the fullest and the emptiest store, or nothing if they are even.
-func (p *planner) extremes(up []*Store) (from, to *Store) {
+// move plans a joiner on the emptiest store, if a member's store holds at least
+// two more and could go without spreading the chain less well. Which member
+// goes is decided by shrink, by the same measure, when the joiner has settled.
+func (p *planner) move(c *Chain, up []*Store) {
+	on := func(s *Store) bool {
+		return slices.ContainsFunc(c.Config.Serving, func(r chain.ReplicaID) bool { return r.Store == s.ID })
+	}
+	var from, to *Store
 	for _, s := range up {
-		if from == nil || p.load.replicas[s.ID] > p.load.replicas[from.ID] {
-			from = s
-		}
-		if to == nil || p.load.replicas[s.ID] < p.load.replicas[to.ID] {
+		if !on(s) && (to == nil || p.load.replicas[s.ID] < p.load.replicas[to.ID]) {
 			to = s
 		}
 	}
-	if from == nil || p.load.replicas[from.ID]-p.load.replicas[to.ID] < 2 {
-		return nil, nil
-	}
-	return from, to
-}
-
-func (p *planner) move(c *Chain, from, to *Store) {
-	var others []*Store
-	on := map[chain.StoreID]bool{}
-	for _, r := range c.Config.Serving {
-		on[r.Store] = true
-		if r.Store != from.ID {
-			others = append(others, p.st.Store(r.Store))
-		}
-	}
-	if !on[from.ID] || on[to.ID] || conflict(to, others) > conflict(from, others) {
+	if to == nil || p.targets[to.ID] >= p.obs.Limits.JoinsPerTarget || p.sources[c.Config.Tail().Store] >= p.obs.Limits.JoinsPerSource {
 		return
 	}
-	if p.sources[c.Config.Tail().Store] >= p.obs.Limits.JoinsPerSource {
+	now, best := p.spread(c, chain.StoreID{}), 5
+	for _, s := range up {
+		after := p.spread(c, s.ID, to)
+		if on(s) && (after < best || after == best && p.load.replicas[s.ID] > p.load.replicas[from.ID]) {
+			from, best = s, after
+		}
+	}
+	if from == nil || best > now || p.load.replicas[from.ID]-p.load.replicas[to.ID] < 2 {
 		return
 	}
 	p.planJoin(c, to, "moves from store "+from.ID.String()+", which holds more")

@@ -77,7 +77,9 @@ type reportKey struct {
 
 func (m reports) put(r chain.Report) {
 	k := reportKey{r.Chain, r.Replica}
-	if old, ok := m[k]; !ok || old.Epoch.Less(r.Epoch) {
+	old, ok := m[k]
+	// Of equals the order of the reports must not decide.
+	if !ok || old.Epoch.Less(r.Epoch) || old.Epoch == r.Epoch && slices.Compare(r.From.Store[:], old.From.Store[:]) < 0 {
 		m[k] = r
 	}
 }
@@ -315,22 +317,43 @@ func (p *planner) resize(c *Chain) *ChangeChain {
 	return &ChangeChain{Kind: ChangeResize, Factor: p.st.Factor, MinAck: ack, Reason: fmt.Sprintf("the factor of the cluster is %d", p.st.Factor)}
 }
 
-// shrink removes, by choice, a member above the factor: the one whose store
-// holds the most; of equals the one nearest to the tail, but not the newest.
+// shrink removes, by choice, a member above the factor: one without which the
+// rest is spread best over the failure domains, then the one whose store holds
+// the most, then the one nearest to the tail, but not the newest.
 func (p *planner) shrink(c *Chain) *ChangeChain {
 	cfg := &c.Config
-	if len(cfg.Serving) <= int(cfg.Factor) || len(cfg.Settled) < len(cfg.Serving) || len(cfg.Serving)-1 < int(cfg.MinAck) {
+	if len(cfg.Serving) <= int(cfg.Factor) || len(cfg.Settled) < len(cfg.Serving) || len(cfg.Serving)-1 < int(cfg.MinAck) || len(cfg.Syncing) > 0 {
 		return nil
 	}
-	if len(cfg.Syncing) > 0 {
-		return nil
-	}
-	out := cfg.Serving[0]
-	for _, r := range cfg.Serving[1:] {
-		if p.load.replicas[r.Store] >= p.load.replicas[out.Store] && (r != cfg.Tail() || p.load.replicas[r.Store] > p.load.replicas[out.Store]) {
-			out = r
+	var out chain.ReplicaID
+	var cost []int
+	for i, r := range cfg.Serving {
+		newest := 0
+		if r == cfg.Tail() {
+			newest = 1
+		}
+		cs := []int{p.spread(c, r.Store), -p.load.replicas[r.Store], newest, -i}
+		if cost == nil || slices.Compare(cs, cost) < 0 {
+			out, cost = r, cs
 		}
 	}
 	p.load.replicas[out.Store]--
 	return &ChangeChain{Kind: ChangeRemove, Replicas: []chain.ReplicaID{out}, Choice: true, Reason: fmt.Sprintf("more than %d members", cfg.Factor)}
+}
+
+// spread tells how well the members of a chain are spread over the failure
+// domains without one store and with some others: 0 all in different zones, 4
+// two of them on one disk.
+func (p *planner) spread(c *Chain, without chain.StoreID, with ...*Store) int {
+	members := slices.Clone(with)
+	for _, r := range c.Config.Serving {
+		if s := p.st.Store(r.Store); s != nil && r.Store != without {
+			members = append(members, s)
+		}
+	}
+	worst := 0
+	for i, s := range members {
+		worst = max(worst, conflict(s, members[:i]))
+	}
+	return worst
 }

@@ -86,20 +86,22 @@ func (l *load) shared(id chain.StoreID, others []*Store) (chains, beyond int) {
 	return chains, beyond
 }
 
-// place chooses the members of a new chain, in order: the head where the
-// fewest heads are, the tail where the fewest tails are, the rest between.
+// place chooses the members of a new chain, in order: as head the store with
+// the fewest heads, beside it those that fit best, and of these as tail the one
+// with the fewest tails.
 func (l *load) place(stores []*Store, n int) []*Store {
-	head := l.best(stores, nil, l.heads)
-	l.heads[head.ID]++
-	members := []*Store{head}
-	if n > 1 {
-		tail := l.best(stores, members, l.tails)
-		members = append(members, tail)
-	}
+	members := []*Store{l.best(stores, nil, l.heads)}
 	for len(members) < n {
-		m := l.best(stores, members, nil)
-		members = slices.Insert(members, len(members)-1, m)
+		members = append(members, l.best(stores, members, nil))
 	}
+	tail := n - 1
+	for i := n - 2; i > 0; i-- {
+		if l.tails[members[i].ID] < l.tails[members[tail].ID] {
+			tail = i
+		}
+	}
+	members[tail], members[n-1] = members[n-1], members[tail]
+	l.heads[members[0].ID]++
 	l.tails[members[n-1].ID]++
 	ids := make([]chain.StoreID, n)
 	for i, m := range members {
