@@ -72,10 +72,7 @@ func (cl *client) next() {
 // says is the right one.
 func (cl *client) try(k *call) {
 	c := cl.c
-	cfg := c.master.Config
-	if c.w.Chance(0.2) {
-		cfg = c.master.History[c.w.Rand.IntN(len(c.master.History))]
-	}
+	cfg := c.route()
 	to := cfg.Head()
 	if k.cmd.kind == opRead {
 		to = cfg.Tail()
@@ -83,7 +80,7 @@ func (cl *client) try(k *call) {
 	k.tries++
 	t := &try{call: k, repeat: k.unknown, node: NodeOf(to)}
 	arrived := false
-	c.net.Carry(0, t.node, func() {
+	c.net.Carry(ClientNode, t.node, func() {
 		if arrived { // the transport delivers a try at most once
 			return
 		}
@@ -91,6 +88,19 @@ func (cl *client) try(k *call) {
 		cl.arrive(t, to)
 	})
 	c.w.After(c.w.Between(c.opt.Timeout/2, c.opt.Timeout), func() { cl.timeout(t) })
+}
+
+// route is the configuration that a client believes in: clients that read and
+// write through the one before show what an old head or tail still answers.
+func (c *indexCluster) route() chain.Config {
+	h := c.master.History
+	switch n := c.w.Rand.IntN(100); {
+	case n < 35:
+		return h[max(0, len(h)-1-c.w.Rand.IntN(4))]
+	case n < 40:
+		return h[c.w.Rand.IntN(len(h))]
+	}
+	return c.master.Config
 }
 
 func (cl *client) arrive(t *try, to chain.ReplicaID) {
@@ -134,13 +144,13 @@ func (cl *client) read(p *indexProc, t *try) {
 				c.w.Fail("replica %s serves a broken row: %v", p.id, err)
 			}
 			c.checkRead(p, t.call, a)
-			c.net.Carry(p.n.id, 0, func() { cl.answered(t, a) })
+			c.net.Carry(p.n.id, ClientNode, func() { cl.answered(t, a) })
 		})
 	})
 }
 
 func (cl *client) refused(p *indexProc, t *try) {
-	cl.c.net.Carry(p.n.id, 0, func() { cl.again(t) })
+	cl.c.net.Carry(p.n.id, ClientNode, func() { cl.again(t) })
 }
 
 func (cl *client) answered(t *try, a answer) {
@@ -203,7 +213,7 @@ func (c *indexCluster) onReply(p *indexProc, t *try, e index.Reply) {
 	if e.Err == nil {
 		a := e.Answer.(answer)
 		c.checkReply(p, t.call, a)
-		c.net.Carry(p.n.id, 0, func() { cl.answered(t, a) })
+		c.net.Carry(p.n.id, ClientNode, func() { cl.answered(t, a) })
 		return
 	}
 	var refusal *chain.Refusal
@@ -212,7 +222,7 @@ func (c *indexCluster) onReply(p *indexProc, t *try, e index.Reply) {
 		return
 	}
 	c.refusals[refusal.Kind]++
-	c.net.Carry(p.n.id, 0, func() {
+	c.net.Carry(p.n.id, ClientNode, func() {
 		if refusal.Kind == chain.RefusedUnknown && !t.over && t.call == cl.current {
 			t.call.unknown = true
 		}

@@ -39,8 +39,10 @@ func (c *indexCluster) faults() {
 	case k < 90:
 		c.masterDown = true
 		c.w.After(c.w.Between(0, 2*chain.Second), func() { c.masterDown = false })
-	case k < 94:
+	case k < 92:
 		c.drain()
+	case k < 97:
+		c.attackTail()
 	default:
 		c.wipe(n)
 	}
@@ -60,9 +62,7 @@ func (c *indexCluster) crash(n *indexNode, down int64) {
 	c.w.After(down, n.reboot)
 }
 
-// cutOff takes a node off from the master and from some others, but not from
-// clients, which are where the master is: they reach it by the other direction
-// or through stale routes only if that link is spared.
+// cutOff takes a node off from the master and from some others, but not from clients.
 func (c *indexCluster) cutOff(n *indexNode) {
 	var cuts [][2]int
 	for i := 0; i <= len(c.nodes); i++ {
@@ -73,7 +73,7 @@ func (c *indexCluster) cutOff(n *indexNode) {
 	c.cutFor(cuts, c.w.Between(0, 3*chain.Second))
 }
 
-// cutOne cuts one direction between two nodes (0 is the master).
+// cutOne cuts one direction between two nodes, or a node and the master.
 func (c *indexCluster) cutOne(n *indexNode, other int) {
 	if other == n.id {
 		other = 0
@@ -95,6 +95,71 @@ func (c *indexCluster) cutFor(cuts [][2]int, d int64) {
 			c.net.Cut(x[0], x[1], false)
 		}
 	})
+}
+
+// The attacks aim at the moments on which the rules of leases and joining turn.
+// Chance finds them too, but not within a few thousand seeds.
+
+// attackTail cuts the tail off from everyone but clients, sometimes right after
+// a grant that was long on its way, and takes it out at once; sometimes the
+// replica that must wait for its lease starts again just then.
+func (c *indexCluster) attackTail() {
+	cfg := c.master.Config
+	if len(cfg.Serving) < 2 || c.masterDown {
+		return
+	}
+	tail, pred := cfg.Tail(), cfg.Pred(cfg.Tail())
+	lead := int64(0)
+	if c.w.Chance(0.6) {
+		lead = c.w.Between(0, c.opt.Index.Lease)
+		c.net.Clog(NodeOf(pred), NodeOf(tail), lead)
+	}
+	c.w.After(lead, func() {
+		var cuts [][2]int
+		for i := MasterNode; i <= len(c.nodes); i++ {
+			cuts = append(cuts, [2]int{i, NodeOf(tail)}, [2]int{NodeOf(tail), i})
+		}
+		c.cutFor(cuts, c.w.Between(c.opt.Index.Lease, 3*c.opt.Index.Lease))
+		if c.planner.settledEnough(tail) && c.master.Remove(tail) {
+			c.configured()
+		}
+		if c.w.Chance(0.5) {
+			c.w.After(c.w.Between(0, c.opt.Index.Lease/2), func() { c.crash(c.nodes[NodeOf(pred)-1], c.w.Between(0, 20*chain.Millisecond)) })
+		}
+	})
+}
+
+// attackReport holds a report of a joiner in sync for a while, in which its
+// source starts again and cannot reach it.
+func (c *indexCluster) attackReport(p *indexProc, joiner chain.ReplicaID) int64 {
+	if c.quiet || !c.w.Chance(0.1) {
+		return 0
+	}
+	hold := c.w.Between(0, 500*chain.Millisecond)
+	c.w.After(0, func() { c.crash(p.n, c.w.Between(0, 20*chain.Millisecond)) })
+	c.cutFor([][2]int{{p.n.id, NodeOf(joiner)}, {NodeOf(joiner), p.n.id}}, hold)
+	return hold
+}
+
+// attackPromotion cuts those that served before from the master and from the
+// promoted member, so that they do not learn of it.
+func (c *indexCluster) attackPromotion(promoted chain.ReplicaID) {
+	if c.quiet || !c.w.Chance(0.1) {
+		return
+	}
+	old := map[int]bool{}
+	for _, r := range c.master.Config.Serving {
+		old[NodeOf(r)] = r != promoted
+	}
+	var cuts [][2]int
+	for i := MasterNode; i <= len(c.nodes); i++ {
+		for j := 1; j <= len(c.nodes); j++ {
+			if !old[i] && old[j] {
+				cuts = append(cuts, [2]int{i, j}, [2]int{j, i})
+			}
+		}
+	}
+	c.cutFor(cuts, c.w.Between(chain.Second, 5*chain.Second))
 }
 
 // drain is an orderly stop: the tail hands back its lease, the master takes it

@@ -285,7 +285,7 @@ func (p *indexProc) do(effect index.Effect) {
 	case index.ReadPage:
 		p.readPage(e)
 	case index.Report:
-		c.net.Carry(p.n.id, 0, func() { c.planner.report(e.Report) })
+		c.reported(p, e.Report)
 	case index.Stop:
 		p.stopped = true
 		c.onStop(p, e.Reason)

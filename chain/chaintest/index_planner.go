@@ -19,13 +19,24 @@ type planner struct {
 	incarnation map[int]uint64
 }
 
+// reported carries a report to the master.
+func (c *indexCluster) reported(p *indexProc, rep chain.Report) {
+	hold := int64(0)
+	if rep.Kind == chain.ReportInSync {
+		hold = c.attackReport(p, rep.Replica)
+	}
+	c.w.After(hold, func() { c.net.Carry(p.n.id, MasterNode, func() { c.planner.report(rep) }) })
+}
+
 // report takes what a replica says. Unknown and stale reports do nothing.
 func (pl *planner) report(rep chain.Report) {
 	c := pl.c
 	changed := false
 	switch rep.Kind {
 	case chain.ReportInSync:
-		changed = c.master.Promote(rep.Epoch, rep.Replica)
+		if changed = c.master.Promote(rep.Epoch, rep.Replica); changed {
+			c.attackPromotion(rep.Replica)
+		}
 	case chain.ReportSettled:
 		changed = c.master.Settle(rep.Epoch, rep.Replica)
 	case chain.ReportDiverged:
@@ -66,7 +77,7 @@ func (pl *planner) look() {
 	c := pl.c
 	for _, n := range c.nodes {
 		_, suspected := pl.suspected[n.id]
-		down := !n.up || !c.net.Reaches(n.id, 0)
+		down := !n.up || !c.net.Reaches(n.id, MasterNode)
 		switch {
 		case down && !suspected && c.w.Chance(c.opt.Detect):
 			pl.suspected[n.id] = c.w.Now()

@@ -2,6 +2,7 @@ package chaintest
 
 import (
 	"fmt"
+	"runtime/debug"
 
 	"catena/chain"
 	"catena/chain/index"
@@ -76,20 +77,29 @@ type indexCluster struct {
 // RunIndex simulates one index chain from a seed.
 func RunIndex(seed uint64, o IndexOptions) Result {
 	c := newIndexCluster(seed, o)
+	return Result{
+		Seed: seed, Err: c.run(o), Hash: c.w.Trace.Hash(), Steps: c.w.Trace.Count(),
+		Commits: len(c.check_.committed), Epochs: len(c.master.History), Trace: c.w.Trace.String(),
+	}
+}
+
+// run lets faults happen, ends them, and judges. A panic is a violation too.
+func (c *indexCluster) run(o IndexOptions) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("at %s: panic: %v\n%s", c.w.Now(), p, debug.Stack())
+		}
+	}()
 	c.begin(o)
 	faults := o.FaultTime
 	if faults == 0 {
 		faults = 8 * chain.Second
 	}
 	c.w.Run(Real(faults))
-	err := c.settle()
-	if err == nil {
-		err = c.linearizable()
+	if err := c.settle(); err != nil {
+		return err
 	}
-	return Result{
-		Seed: seed, Err: err, Hash: c.w.Trace.Hash(), Steps: c.w.Trace.Count(),
-		Commits: len(c.check_.committed), Epochs: len(c.master.History), Trace: c.w.Trace.String(),
-	}
+	return c.linearizable()
 }
 
 func newIndexCluster(seed uint64, o IndexOptions) *indexCluster {
@@ -200,7 +210,7 @@ func (c *indexCluster) configured() {
 func (c *indexCluster) push() {
 	cfg := c.master.Config
 	for _, n := range c.nodes {
-		c.net.Carry(0, n.id, func() {
+		c.net.Carry(MasterNode, n.id, func() {
 			for _, p := range n.replicas {
 				if p.r != nil {
 					p.whenAwake(p.gen, func() { p.step(index.Configure{Config: cfg}, "configure") })

@@ -7,22 +7,28 @@ import (
 	"sync/atomic"
 	"testing"
 
+	"catena/chain/internal/mutant"
+
 	"github.com/stretchr/testify/require"
 )
 
 var (
 	seedFlag  = flag.Uint64("seed", 0, "run this one seed and print its trace")
 	seedsFlag = flag.Uint64("seeds", 2000, "how many seeds to run")
+	ruleFlag  = flag.Int("rule", 0, "with -seed: leave out this rule (a number of chain/internal/mutant)")
 )
 
-// forSeeds runs fn for n seeds on all cores.
-func forSeeds(n uint64, fn func(seed uint64)) {
+// forSeeds runs fn for seeds 1 to n on all cores, until fn returns false.
+func forSeeds(n uint64, fn func(seed uint64) bool) {
 	var next atomic.Uint64
+	var stop atomic.Bool
 	var wg sync.WaitGroup
 	for range runtime.GOMAXPROCS(0) {
 		wg.Go(func() {
-			for s := next.Add(1); s <= n; s = next.Add(1) {
-				fn(s)
+			for s := next.Add(1); s <= n && !stop.Load(); s = next.Add(1) {
+				if !fn(s) {
+					stop.Store(true)
+				}
 			}
 		})
 	}
@@ -31,7 +37,7 @@ func forSeeds(n uint64, fn func(seed uint64)) {
 
 func TestIndexSeeds(t *testing.T) {
 	if *seedFlag != 0 {
-		res := RunIndex(*seedFlag, IndexOptions{Words: 100000})
+		res := RunIndex(*seedFlag, IndexOptions{Words: 100000, off: mutant.Without(mutant.Rule(*ruleFlag))})
 		t.Log("\n" + res.Trace)
 		require.NoError(t, res.Err)
 		return
@@ -39,7 +45,7 @@ func TestIndexSeeds(t *testing.T) {
 	var mu sync.Mutex
 	var failed []Result
 	var steps, commits, epochs atomic.Int64
-	forSeeds(*seedsFlag, func(seed uint64) {
+	forSeeds(*seedsFlag, func(seed uint64) bool {
 		res := RunIndex(seed, IndexOptions{})
 		steps.Add(int64(res.Steps))
 		commits.Add(int64(res.Commits))
@@ -49,6 +55,7 @@ func TestIndexSeeds(t *testing.T) {
 			failed = append(failed, res)
 			mu.Unlock()
 		}
+		return true
 	})
 	t.Logf("%d seeds: %d steps, %d entries, %d epochs", *seedsFlag, steps.Load(), commits.Load(), epochs.Load())
 	for i, res := range failed {

@@ -13,13 +13,20 @@ type NetOptions struct {
 	InOrder bool
 }
 
+// Nodes that are not stores: the master, and the clients, whom no cut reaches:
+// they talk to old heads and tails that everyone else has given up.
+const (
+	MasterNode = 0
+	ClientNode = -1
+)
+
 // Net carries envelopes between nodes. A node is where a store is; its number
 // is the first byte of the store id.
 type Net struct {
 	w       *World
 	opt     NetOptions
 	deliver func(chain.Envelope)
-	// cut[a][b]: nothing gets from a to b. Node 0 is the master, and clients.
+	// cut[a][b]: nothing gets from a to b.
 	cut  map[[2]int]bool
 	clog map[[2]int]Real // held until then
 	last map[[2]int]Real
@@ -102,7 +109,7 @@ func (n *Net) Swizzle(nodes []int, d int64) {
 	}
 	set := func(a int, on bool) func() {
 		return func() {
-			for _, b := range append([]int{0}, nodes...) {
+			for _, b := range append([]int{MasterNode}, nodes...) {
 				if a != b {
 					n.Cut(a, b, on)
 					n.Cut(b, a, on)

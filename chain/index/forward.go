@@ -335,7 +335,7 @@ func (r *Replica) pump(l *downLink) {
 	if l.next <= r.log.base.Seq && !r.reach(l) {
 		return
 	}
-	for last := r.log.last().Seq; l.next <= last && l.next-l.received <= uint64(r.cfg.Window); {
+	for last := r.sendable(l); l.next <= last && l.next-l.received <= uint64(r.cfg.Window); {
 		batch := r.log.batch(l.next, min(last, l.received+uint64(r.cfg.Window)), r.cfg.BatchBytes)
 		l.next += uint64(len(batch))
 		r.sendAppend(l, batch, false)
@@ -343,6 +343,17 @@ func (r *Replica) pump(l *downLink) {
 	if r.hasNews(l) {
 		r.sendAppend(l, nil, false)
 	}
+}
+
+// sendable is the end of what may be sent on a link. A successor gets entries
+// while they are being synced here. A joiner gets only what is on this disk: if
+// this replica lost in a crash what the joiner has, and the joiner were promoted
+// before it was told to cut it, two Serving logs would differ, and nobody cuts.
+func (r *Replica) sendable(l *downLink) uint64 {
+	if l.joiner && !r.off.Off(mutant.JoinerAheadOfSource) {
+		return r.durable
+	}
+	return r.log.last().Seq
 }
 
 // reach deals with a receiver that needs entries no longer in memory. A
@@ -417,7 +428,7 @@ func (r *Replica) owes(l *downLink) bool {
 	case l.state != linkStreaming:
 		return true
 	case l.joiner:
-		return l.durable < r.log.last().Seq || !l.whole
+		return l.durable < r.durable || !l.whole
 	}
 	return l.received < r.log.last().Seq || r.applied.Seq < r.log.last().Seq || r.confirmed < r.probe
 }

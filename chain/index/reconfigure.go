@@ -69,7 +69,10 @@ func (r *Replica) restart() {
 // What was granted before the crash is forgotten; it ends within L of now.
 func (r *Replica) started(now chain.Now) {
 	if r.hasConfig() && !r.off.Off(mutant.NoRestartWait) {
-		r.grants = append(r.grants, grant{restart: true, cfg: r.state.Config, until: now.Mono.Add(r.cfg.Lease)})
+		r.grants = append(r.grants, grant{
+			restart: true, owed: r.state.WaitedOut != r.state.Config.Epoch,
+			cfg: r.state.Config, until: now.Mono.Add(r.cfg.Lease),
+		})
 	}
 }
 
@@ -144,6 +147,9 @@ type grant struct {
 	// restart: this stands for everything given before a restart, in cfg's
 	// epoch or older ones whose tail still serves in cfg.
 	restart bool
+	// owed: at the restart a wait was not over, and nobody knows any more for
+	// whom it was: this binds in every configuration.
+	owed bool
 }
 
 // binds reports whether the grant must run out before self acts in c: its tail
@@ -151,7 +157,7 @@ type grant struct {
 // new chain to wait in self's place.
 func (g *grant) binds(c *chain.Config, self chain.ReplicaID, off *mutant.Set) bool {
 	if g.restart {
-		return slices.ContainsFunc(g.cfg.Serving, func(m chain.ReplicaID) bool { return c.Position(m) < 0 })
+		return g.owed && !(off.Off(mutant.RestartWaitOnlyLater) && g.cfg.Epoch == c.Epoch) || slices.ContainsFunc(g.cfg.Serving, func(m chain.ReplicaID) bool { return c.Position(m) < 0 })
 	}
 	if g.cfg.Epoch == c.Epoch || c.Position(g.cfg.Tail()) >= 0 {
 		return false
@@ -172,14 +178,7 @@ func (r *Replica) waitFor() chain.Instant {
 	var until chain.Instant
 	for i := range r.grants {
 		g := &r.grants[i]
-		if g.until <= r.now.Mono {
-			continue
-		}
-		own := g.restart && g.cfg.Epoch == c.Epoch && r.state.WaitedOut != c.Epoch
-		if own && r.off.Off(mutant.RestartWaitOnlyLater) {
-			continue
-		}
-		if own || g.binds(c, r.cfg.Self, &r.off) {
+		if g.until > r.now.Mono && g.binds(c, r.cfg.Self, &r.off) {
 			until = max(until, g.until)
 		}
 	}

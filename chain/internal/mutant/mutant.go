@@ -43,6 +43,7 @@ const (
 	SnapshotWithoutLog        // entries that the fuzzy snapshot needs are not replayed
 	SnapshotAtEnd             // the log goes on from the last page, not from the first
 	CopyNothing               // the joiner's snapshot has no rows
+	JoinerAheadOfSource       // the tail sends a joiner what it has not synced
 	HandBackNotFinal          // a drained tail takes a late grant
 	ruleCount
 )
