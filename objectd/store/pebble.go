@@ -109,8 +109,9 @@ func (s *Store) openRows(dir string) (*pebble.DB, error) {
 		opts.Levels[i].FilterPolicy = bloom.FilterPolicy(10)
 	}
 	var db *pebble.DB
-	err := s.guardRows("open rows", func() (err error) { db, err = pebble.Open(dir, opts); return err })
-	return db, err
+	var oerr error
+	err := s.guardRows("open rows", func() error { db, oerr = pebble.Open(dir, opts); return nil })
+	return db, errors.Join(err, oerr)
 }
 
 // rowsBackgroundError is told of failed flushes and compactions, which Pebble

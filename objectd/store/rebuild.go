@@ -86,11 +86,9 @@ func (s *Store) rebuild(log []*segment, dir string) error {
 // pass runs over the whole log, from its oldest record.
 func (rb *rebuilder) pass(log []*segment, each func(*Record) error) error {
 	rp := &replayer{s: rb.s, each: each}
-	for _, g := range log {
-		if g.first != 0 {
-			rp.from = g.first
-			break
-		}
+	rp.from = 1
+	if len(log) > 0 {
+		rp.from = max(rp.from, log[0].first)
 	}
 	if err := rp.run(log); err != nil {
 		return err

@@ -3,6 +3,7 @@ package store
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"slices"
 
@@ -33,7 +34,7 @@ func (s *Store) recover() error {
 	if err := rp.run(log); err != nil {
 		return err
 	}
-	if rp.last() < pos-1 {
+	if rp.next == 0 && len(s.replicas) > 0 || rp.last() < pos-1 {
 		return &Error{Kind: ErrDamaged, Op: "open", Detail: fmt.Sprintf("the log ends at record %d, but the rows reflect record %d", rp.last(), pos-1)}
 	}
 	if err := rp.finish(log); err != nil {
@@ -99,14 +100,20 @@ func (s *Store) openOrRebuild(log []*segment) error {
 		return err
 	}
 	need := max(s.segs.floor(), 1)
-	if i := slices.IndexFunc(log, func(g *segment) bool { return g.first != 0 }); i >= 0 {
-		need = max(need, log[i].first)
+	if len(log) > 0 {
+		need = max(need, log[0].first)
 	}
 	if !there && need > 1 {
 		s.log.Warn("the rows are missing; rebuilding them from the log")
 		return s.rebuild(log, dir)
 	}
-	if s.db, err = s.openRows(dir); err != nil {
+	s.db, err = s.openRows(dir)
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, pebble.ErrCorruption) {
+		// A crash while Pebble makes or switches its manifest may leave this.
+		s.log.Warn("the rows cannot be opened; rebuilding them from the log", slog.Any("error", err))
+		return s.rebuild(log, dir)
+	}
+	if err != nil {
 		return err
 	}
 	if s.rowsPos, err = readPosition(s.db, false); err != nil {
@@ -192,12 +199,13 @@ func (rp *replayer) last() uint64 {
 	return rp.next - 1
 }
 
-// run reads the segments from the one that holds rp.from on, until one without
-// an end mark ends the log.
+// run reads the segments from the one that holds the record before rp.from on
+// (the rows reflect it, so every end mark before it was durable), until one
+// without an end mark ends the log.
 func (rp *replayer) run(log []*segment) error {
 	start := 0
 	for i, g := range log {
-		if g.first != 0 && g.first <= rp.from {
+		if g.first != 0 && g.first < rp.from {
 			start = i
 		}
 	}
@@ -295,6 +303,9 @@ func evidence(g *segment, off int64) (synced uint64, afterMark bool, err error) 
 			h, ok, err := getBatchHeader(b[i:], g.inc, off+int64(i))
 			if err != nil {
 				return 0, false, err
+			}
+			if ok && h.mark && h.first > 0 {
+				synced = max(synced, h.first-1) // a mark is written when all before it is synced
 			}
 			if ok {
 				synced, afterMark = max(synced, h.syncedTo), afterMark || h.afterMark

@@ -259,19 +259,19 @@ func (s *Store) syncLog() error {
 	return nil
 }
 
-// roll ends the active segment and begins the next. The end mark is durable
-// before anything is written into the next one, because a segment without a
-// mark ends the log.
+// roll ends the active segment and begins the next. Every record is durable
+// before the end mark is written, so a mark with fewer records before it is
+// damage; the mark is durable before anything is written into the next segment,
+// because a segment without a mark ends the log.
 func (s *Store) roll() error {
 	w := &s.w
 	if w.seg != nil {
-		if err := s.flushBatch(); err != nil {
+		if err := errors.Join(s.flushBatch(), s.syncLog()); err != nil {
 			return err
 		}
 		if err := s.mark(w.seg, w.synced); err != nil {
 			return err
 		}
-		w.dirty, w.synced = false, w.next-1
 		s.rolled.Store(true)
 	}
 	g, err := s.nextRecordSegment()
