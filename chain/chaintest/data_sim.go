@@ -18,7 +18,7 @@ type DataOptions struct {
 	Nodes, Factor, MinAck int
 	// Clients write at the same time. 4.
 	Clients int
-	// Faults is how long faults happen, in nanoseconds of simulated time. 3 s.
+	// Faults is how long faults happen, in nanoseconds of simulated time. 2 s.
 	Faults int64
 	// Settle is the time in which the chain must be whole again after them. 20 s.
 	Settle int64
@@ -56,7 +56,7 @@ func (o *DataOptions) setDefaults() {
 	num(&o.MinAck, min(2, o.Factor))
 	num(&o.Clients, 4)
 	if o.Faults == 0 {
-		o.Faults = 3 * chain.Second
+		o.Faults = 2 * chain.Second
 	}
 	if o.Settle == 0 {
 		o.Settle = 20 * chain.Second

@@ -232,11 +232,10 @@ func (r *Replica) dropCopies() {
 	}
 }
 
-// stopCopying keeps a copy from undoing the removal that just came.
+// stopCopying keeps a copy from undoing the removal that just came. A copy that
+// is begun later asks the source, which removed the chunk before it told this
+// replica, and hears that it is gone.
 func (r *Replica) stopCopying(id chain.ChunkID) {
-	if r.join.gone != nil {
-		r.join.gone[id] = true
-	}
 	c := r.copies[id]
 	if c == nil {
 		return
@@ -268,11 +267,25 @@ func (r *Replica) onRepair(ids []chain.ChunkID) {
 		return
 	}
 	for _, id := range ids {
-		if r.removing[id] == 0 && r.byChunk[id] == nil {
+		if r.byChunk[id] == nil && !r.beingRemoved(id) {
 			r.addCopy(Chunk{Header: Header{ID: id}})
 		}
 	}
 	r.startCopies()
+}
+
+// beingRemoved reports whether a removal of the chunk is not done everywhere: a
+// head would get back from its successor what it has removed itself.
+func (r *Replica) beingRemoved(id chain.ChunkID) bool {
+	if r.removing[id] > 0 {
+		return true
+	}
+	for _, o := range r.ops {
+		if o.kind == opRemove && slices.Contains(o.ids, id) {
+			return true
+		}
+	}
+	return false
 }
 
 // tickCopies asks again for what did not come.

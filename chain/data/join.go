@@ -19,15 +19,11 @@ type join struct {
 	askedAt chain.Instant
 	local   []Chunk
 	more    bool
-	// gone are the removals that came since the page was asked for: the page
-	// may still list those chunks.
-	gone map[chain.ChunkID]bool
 	// limit is where the page ends, last that it is the last one; left are its
-	// chunks that are being copied, token what must be durable before it is done.
+	// chunks that are being copied.
 	limit chain.ChunkID
 	last  bool
 	left  int
-	token uint64
 }
 
 type scanPhase uint8
@@ -80,8 +76,7 @@ func (r *Replica) handleFeed(m MsgFeed) {
 func (r *Replica) startPage() {
 	j := &r.join
 	j.phase = scanLocal
-	j.gone = map[chain.ChunkID]bool{}
-	j.local, j.more, j.left, j.token = nil, false, 0, 0
+	j.local, j.more, j.left = nil, false, 0
 	r.reqs++
 	j.req = r.reqs
 	r.emit(List{ID: j.req, After: r.state.SyncedTo, Max: r.conf.PageSize})
@@ -154,7 +149,7 @@ func (r *Replica) compare(theirs, ours []Chunk, pending map[chain.ChunkID]bool) 
 		mine := have[id]
 		delete(have, id)
 		switch {
-		case mine != nil && same(mine, c), pending[id], r.join.gone[id] && !r.mutant.UndoRemoval, r.byChunk[id] != nil, r.mutant.CopyNothing:
+		case mine != nil && same(mine, c), pending[id], r.byChunk[id] != nil, r.mutant.CopyNothing:
 			continue
 		case mine != nil:
 			aside = append(aside, id)
@@ -164,7 +159,7 @@ func (r *Replica) compare(theirs, ours []Chunk, pending map[chain.ChunkID]bool) 
 	}
 	for i := range ours {
 		id := ours[i].Header.ID
-		if have[id] != nil && !pending[id] && !r.join.gone[id] {
+		if have[id] != nil && !pending[id] {
 			aside = append(aside, id)
 		}
 	}
@@ -175,17 +170,17 @@ func (r *Replica) compare(theirs, ours []Chunk, pending map[chain.ChunkID]bool) 
 
 func same(a, b *Chunk) bool { return a.Header == b.Header && slices.Equal(a.Sums, b.Sums) }
 
-// putAside quarantines chunks; the page is not done before that is durable.
+// putAside quarantines chunks. It is durable before SyncedTo or SyncDone of
+// the page is: tokens are.
 func (r *Replica) putAside(ids []chain.ChunkID) {
 	r.emit(Quarantine{Token: r.nextToken(), Chunks: ids})
 	r.await(wait{kind: waitOther})
-	r.join.token = r.token
 }
 
-// checkPage goes on to the next page when this one is durably done.
+// checkPage goes on to the next page when everything of this one is here.
 func (r *Replica) checkPage() {
 	j := &r.join
-	if j.phase != scanCopy || j.left > 0 || r.durable < j.token || !r.isJoiner() {
+	if j.phase != scanCopy || j.left > 0 || !r.isJoiner() {
 		return
 	}
 	if j.last {

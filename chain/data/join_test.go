@@ -212,6 +212,25 @@ func TestLatePageDoesNotBringBackWhatWasRemoved(t *testing.T) {
 	require.Equal(t, []int{0, 1, 2}, g.has(11, 1000))
 }
 
+// The source's store shows a chunk until its removal is durable; the joiner
+// has removed it already.
+func TestSourceDoesNotGiveWhatItIsRemoving(t *testing.T) {
+	g := joining(t, 2)
+	stopAfterPages(g, 0)
+	g.configure(config(2, []int{1, 2}, 3))
+	g.syncHeld[1] = true
+	g.step(g.nodes[0], Remove{ID: 900, Chunks: []chain.ChunkID{cid(10)}})
+	g.pump()
+	g.lose = nil
+	g.pass(chain.Second)
+	require.NotContains(t, g.nodes[2].sealed, cid(10))
+	g.syncHeld[1] = false
+	g.pass(chain.Second)
+	require.NoError(t, g.replies[900])
+	require.True(t, g.reported(2, 2))
+	require.Empty(t, g.has(10, 1000))
+}
+
 // Found by the simulator: the joiner's seal came after the removal of the same
 // chunk, because the tail had acknowledged without it.
 func TestJoinerDoesNotSealAfterTheRemoval(t *testing.T) {
@@ -265,12 +284,22 @@ func TestChunkOpenWhenAFeedBeginsAnewIsCopied(t *testing.T) {
 	g.nodes[1].r.conf.MaxOwed = 2
 	stopAfterPages(g, 0)
 	g.configure(config(2, []int{1, 2}, 3))
+	b := payload(1, 100)
+	g.open(0, 2, header(1, 100))
+	g.frames(0, cid(1), b[:50])
+	g.pump()
+	require.Len(t, g.nodes[2].open, 1)
 	g.lose = func(e chain.Envelope) bool { return e.From == rid(3) }
 	for i := range 6 {
 		require.NoError(t, g.put(0, 2, 30+i, 100))
 	}
 	require.Greater(t, g.nodes[1].r.feed.id.N, uint64(1), "the memory was full")
 	g.lose = nil
+	g.step(g.nodes[0], Frame{ID: 700, Chunk: cid(1), Offset: 50, Bytes: b[50:]})
+	s := g.seal(0, cid(1), crc(b))
+	g.pass(chain.Second)
+	require.NoError(t, g.replies[s])
+	require.Equal(t, []int{0, 1, 2}, g.has(1, 100))
 	g.pass(3 * chain.Second)
 	require.True(t, g.reported(2, 2))
 	for i := range 6 {
@@ -414,19 +443,92 @@ func TestDamagedSourceIsNotCopied(t *testing.T) {
 // The joiner's own copy of a clone's source was not compared yet, so it does
 // not make the clone from it.
 func TestJoinerDoesNotCloneWhatItHasNotCompared(t *testing.T) {
-	g := joining(t, 3)
+	g := joining(t, 6)
 	other := payload(77, 1000)
-	g.nodes[2].sealed[cid(12)] = memChunk{Chunk{header(12, 1000), crc(other)}, other}
-	stopAfterPages(g, 0)
+	g.nodes[2].sealed[cid(15)] = memChunk{Chunk{header(15, 1000), crc(other)}, other}
+	stopAfterPages(g, 1)
 	g.configure(config(2, []int{1, 2}, 3))
-	require.NoError(t, g.clone(0, 2, header(1, 500), 12, 100))
+	require.NoError(t, g.clone(0, 2, header(1, 500), 15, 100))
 	g.lose = nil
 	g.pass(2 * chain.Second)
 	require.True(t, g.reported(2, 2))
-	want := payload(12, 1000)[100:600]
+	want := payload(15, 1000)[100:600]
 	for _, n := range g.nodes {
 		require.Equal(t, want, n.sealed[cid(1)].bytes)
 	}
+}
+
+// The joiner has a chunk by live frames that its source is still syncing: it
+// is not listed, and it is not an extra one.
+func TestChunkThatTheSourceIsSealingIsNotPutAside(t *testing.T) {
+	g := joining(t, 4)
+	stopAfterPages(g, 0)
+	g.configure(config(2, []int{1, 2}, 3))
+	b := payload(200, 100)
+	g.open(0, 2, header(200, 100))
+	g.frames(0, cid(200), b)
+	g.pump()
+	g.syncHeld[1] = true
+	s := g.seal(0, cid(200), crc(b))
+	g.pump()
+	require.Contains(t, g.nodes[2].sealed, cid(200))
+	g.lose = nil
+	g.pass(chain.Second)
+	g.syncHeld[1] = false
+	g.pass(chain.Second)
+	require.NoError(t, g.replies[s])
+	require.True(t, g.reported(2, 2))
+	require.Empty(t, g.nodes[2].aside)
+	require.Equal(t, []int{0, 1, 2}, g.has(200, 100))
+}
+
+func TestCopyThatIsWrittenWronglyIsNotSealed(t *testing.T) {
+	g := joining(t, 3)
+	g.nodes[2].corrupt = true
+	g.configure(config(2, []int{1, 2}, 3))
+	g.pass(3 * chain.Second)
+	require.False(t, g.reported(2, 2))
+	require.Empty(t, g.nodes[2].sealed)
+	g.nodes[2].corrupt = false
+	g.pass(3 * chain.Second)
+	require.True(t, g.reported(2, 2))
+	require.Equal(t, []int{0, 1, 2}, g.has(11, 1000))
+}
+
+// A chunk that was open before the feed began, was acknowledged without the
+// joiner, and lies before the point that its scan has reached.
+func TestReportWaitsForDebtsThatNobodyGuards(t *testing.T) {
+	g := joining(t, 6)
+	g.lose = func(e chain.Envelope) bool { return e.From == rid(3) }
+	g.configure(config(2, []int{1, 2}, 3))
+	b := payload(1, 100)
+	g.open(0, 2, header(1, 100))
+	g.frames(0, cid(1), b)
+	g.pump()
+	stopAfterPages(g, 1)
+	g.pass(chain.Second)
+	piece := func(e chain.Envelope) bool {
+		d, ok := e.Msg.(Datagram)
+		if !ok {
+			return false
+		}
+		p, ok := d.Body.(MsgPiece)
+		return ok && p.Info.Header.ID == cid(1)
+	}
+	pages := g.lose
+	g.lose = func(e chain.Envelope) bool { return piece(e) || pages(e) }
+	s := g.seal(0, cid(1), crc(b))
+	g.pump()
+	require.NoError(t, g.replies[s])
+	require.Equal(t, []int{0, 1}, g.has(1, 100))
+	g.lose = piece
+	g.pass(3 * chain.Second)
+	require.True(t, g.nodes[2].r.state.SyncDone)
+	require.False(t, g.reported(2, 2))
+	g.lose = nil
+	g.pass(3 * chain.Second)
+	require.True(t, g.reported(2, 2))
+	require.Equal(t, []int{0, 1, 2}, g.has(1, 100))
 }
 
 func TestJoinerOffThePathThatHangsIsPausedAndCatchesUp(t *testing.T) {

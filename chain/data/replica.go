@@ -220,7 +220,6 @@ func (r *Replica) onDurable(token uint64) {
 	for _, w := range due {
 		r.settle(w)
 	}
-	r.checkPage()
 }
 
 func (r *Replica) settle(w wait) {

@@ -17,10 +17,8 @@ type source struct {
 type listing struct {
 	to  *link
 	req uint64
-	// pending and removed are taken when the list is read: of the first it
-	// says nothing, the second it hides.
+	// pending is taken when the list is read: it says nothing of these chunks.
 	pending []chain.ChunkID
-	removed []chain.ChunkID
 }
 
 type reading struct {
@@ -62,32 +60,24 @@ func (r *Replica) listFor(l *link, m MsgList) {
 		return
 	}
 	r.reqs++
-	r.source.lists[r.reqs] = listing{to: l, req: m.Req, pending: r.pendingChunks(), removed: keys(r.removing)}
+	r.source.lists[r.reqs] = listing{to: l, req: m.Req, pending: r.pendingChunks()}
 	r.emit(List{ID: r.reqs, After: m.After, Max: min(m.Max, maxPage)})
 }
 
 // pendingChunks are those that this replica is making now.
 func (r *Replica) pendingChunks() []chain.ChunkID {
-	set := map[chain.ChunkID]int{}
+	var ids []chain.ChunkID
 	for id := range r.byChunk {
-		set[id] = 1
+		ids = append(ids, id)
 	}
 	for _, s := range r.sealing {
-		set[s.chunk.Header.ID] = 1
+		ids = append(ids, s.chunk.Header.ID)
 	}
 	for id := range r.copies {
-		set[id] = 1
-	}
-	return keys(set)
-}
-
-func keys(m map[chain.ChunkID]int) []chain.ChunkID {
-	ids := make([]chain.ChunkID, 0, len(m))
-	for id := range m {
 		ids = append(ids, id)
 	}
 	slices.SortFunc(ids, chain.ChunkID.Compare)
-	return ids
+	return slices.Compact(ids)
 }
 
 func (r *Replica) onListed(ev Listed) {
@@ -100,26 +90,7 @@ func (r *Replica) onListed(ev Listed) {
 		return
 	}
 	delete(r.source.lists, ev.ID)
-	chunks := ev.Chunks
-	if len(q.removed) > 0 {
-		chunks = slices.DeleteFunc(slices.Clone(chunks), func(c Chunk) bool {
-			_, found := slices.BinarySearchFunc(q.removed, c.Header.ID, chain.ChunkID.Compare)
-			return found
-		})
-		if len(chunks) == 0 && ev.More {
-			// Nothing is left of this page, but others follow: say where to go on.
-			r.skipPage(q, ev)
-			return
-		}
-	}
-	r.datagram(q.to, MsgPage{Req: q.req, Chunks: chunks, More: ev.More, Pending: q.pending})
-}
-
-// skipPage lists on behind a page of which every chunk is being removed.
-func (r *Replica) skipPage(q listing, ev Listed) {
-	r.reqs++
-	r.source.lists[r.reqs] = q
-	r.emit(List{ID: r.reqs, After: ev.Chunks[len(ev.Chunks)-1].Header.ID, Max: maxPage})
+	r.datagram(q.to, MsgPage{Req: q.req, Chunks: ev.Chunks, More: ev.More, Pending: q.pending})
 }
 
 func (r *Replica) readFor(l *link, m MsgFetch) {
@@ -127,6 +98,8 @@ func (r *Replica) readFor(l *link, m MsgFetch) {
 		return
 	}
 	if r.removing[m.Chunk] > 0 {
+		// The store may show it until that is durable. Whoever asks may have
+		// heard of the removal already, and would undo it.
 		r.datagram(l, MsgPiece{Req: m.Req, Info: Chunk{Header: Header{ID: m.Chunk}}, Kind: chain.RefusedGone})
 		return
 	}

@@ -424,3 +424,80 @@ func TestRepairCopiesFromANeighbour(t *testing.T) {
 		require.Empty(t, g.nodes[who].r.copies)
 	}
 }
+
+// What an earlier start of a neighbour still carries is refused: its numbers
+// come again.
+func TestMessageOfAnEarlierStartIsRefused(t *testing.T) {
+	g := three(t)
+	var old []chain.Envelope
+	g.lose = func(e chain.Envelope) bool {
+		if p, ok := e.Msg.(Packet); ok && e.To == rid(2) && p.Seq == 1 {
+			old = append(old, e)
+			return true
+		}
+		return false
+	}
+	g.open(0, 1, header(1, 100))
+	g.pump()
+	require.Len(t, old, 1)
+	g.lose = nil
+	g.restart(0)
+	g.mail = append(g.mail, old...)
+	g.pump()
+	require.Empty(t, g.nodes[1].open)
+	require.NoError(t, g.put(0, 1, 2, 100))
+}
+
+// An acknowledgement that is late is not taken for a newer attempt at the same id.
+func TestLateAnswerIsNotTakenForANewerAttempt(t *testing.T) {
+	g := three(t)
+	b := payload(1, 100)
+	g.open(0, 1, header(1, 100))
+	g.frames(0, cid(1), b)
+	var late []chain.Envelope
+	g.lose = func(e chain.Envelope) bool {
+		p, ok := e.Msg.(Packet)
+		if ok {
+			_, ok = p.Body.(MsgDone)
+		}
+		if ok && e.To == rid(1) {
+			late = append(late, e)
+		}
+		return ok && e.To == rid(1)
+	}
+	s := g.seal(0, cid(1), crc(b))
+	g.pass(11 * chain.Second)
+	g.requireRefused(g.replies[s], chain.RefusedUnknown)
+	require.NotEmpty(t, late)
+	g.lose = nil
+	// A bad caller uses the id again, with other bytes.
+	other := payload(9, 100)
+	o := g.open(0, 1, header(1, 100))
+	g.frames(0, cid(1), other)
+	s = g.seal(0, cid(1), crc(other))
+	g.mail = append(g.mail, late...)
+	g.pass(2 * chain.Second)
+	require.Error(t, g.replies[o])
+	require.Error(t, g.replies[s])
+	g.has(1, 100)
+}
+
+func TestRepairDoesNotUndoARemoval(t *testing.T) {
+	g := three(t)
+	require.NoError(t, g.put(0, 1, 1, 100))
+	g.lose = func(e chain.Envelope) bool {
+		p, ok := e.Msg.(Packet)
+		if ok {
+			_, ok = p.Body.(MsgRemove)
+		}
+		return ok
+	}
+	g.step(g.nodes[0], Remove{ID: 900, Chunks: []chain.ChunkID{cid(1)}})
+	g.pump()
+	g.step(g.nodes[0], Repair{Chunks: []chain.ChunkID{cid(1)}})
+	g.pump()
+	g.lose = nil
+	g.pass(chain.Second)
+	require.NoError(t, g.replies[900])
+	require.Empty(t, g.has(1, 100))
+}
