@@ -100,33 +100,53 @@ func (c *indexCluster) cutFor(cuts [][2]int, d int64) {
 // The attacks aim at the moments on which the rules of leases and joining turn.
 // Chance finds them too, but not within a few thousand seeds.
 
-// attackTail cuts the tail off from everyone but clients, sometimes right after
-// a grant that was long on its way, and takes it out at once; sometimes the
-// replica that must wait for its lease starts again just then.
+// attackTail cuts the tail (and perhaps those before it, but not the head) off
+// from everyone but clients and each other, and takes it out at once. Sometimes
+// a grant to it was long on its way and its later requests were lost; sometimes
+// the replica that must wait for its lease starts again just then.
 func (c *indexCluster) attackTail() {
 	cfg := c.master.Config
 	if len(cfg.Serving) < 2 || c.masterDown {
 		return
 	}
-	tail, pred := cfg.Tail(), cfg.Pred(cfg.Tail())
-	lead := int64(0)
+	first := 1 + c.w.Rand.IntN(len(cfg.Serving)-1)
+	if c.w.Chance(0.5) {
+		first = len(cfg.Serving) - 1
+	}
+	lost := cfg.Serving[first:]
+	pred, tail := NodeOf(cfg.Serving[first-1]), NodeOf(lost[0])
+	lease, lead := c.opt.Index.Lease, int64(0)
 	if c.w.Chance(0.6) {
-		lead = c.w.Between(0, c.opt.Index.Lease)
-		c.net.Clog(NodeOf(pred), NodeOf(tail), lead)
+		lead = c.w.Between(lease/2, lease*5/4)
+		c.net.Clog(pred, tail, lead)
+		c.w.After(c.w.Between(lease/10, lease/3), func() { c.cutFor([][2]int{{tail, pred}}, lead) })
 	}
 	c.w.After(lead, func() {
-		var cuts [][2]int
-		for i := MasterNode; i <= len(c.nodes); i++ {
-			cuts = append(cuts, [2]int{i, NodeOf(tail)}, [2]int{NodeOf(tail), i})
-		}
-		c.cutFor(cuts, c.w.Between(c.opt.Index.Lease, 3*c.opt.Index.Lease))
-		if c.planner.settledEnough(tail) && c.master.Remove(tail) {
+		c.cutFor(c.around(lost), c.w.Between(lease, 6*lease))
+		if len(lost) == 1 && c.planner.settledEnough(lost[0]) && c.master.Remove(lost[0]) {
 			c.configured()
 		}
 		if c.w.Chance(0.5) {
-			c.w.After(c.w.Between(0, c.opt.Index.Lease/2), func() { c.crash(c.nodes[NodeOf(pred)-1], c.w.Between(0, 20*chain.Millisecond)) })
+			c.w.After(c.w.Between(0, lease/2), func() { c.crash(c.nodes[pred-1], c.w.Between(0, 20*chain.Millisecond)) })
 		}
 	})
+}
+
+// around are all links between a group of replicas and everyone else.
+func (c *indexCluster) around(group []chain.ReplicaID) [][2]int {
+	in := map[int]bool{}
+	for _, r := range group {
+		in[NodeOf(r)] = true
+	}
+	var cuts [][2]int
+	for i := MasterNode; i <= len(c.nodes); i++ {
+		for j := 1; j <= len(c.nodes); j++ {
+			if !in[i] && in[j] {
+				cuts = append(cuts, [2]int{i, j}, [2]int{j, i})
+			}
+		}
+	}
+	return cuts
 }
 
 // attackReport holds a report of a joiner in sync for a while, in which its
@@ -141,25 +161,25 @@ func (c *indexCluster) attackReport(p *indexProc, joiner chain.ReplicaID) int64 
 	return hold
 }
 
-// attackPromotion cuts those that served before from the master and from the
-// promoted member, so that they do not learn of it.
-func (c *indexCluster) attackPromotion(promoted chain.ReplicaID) {
-	if c.quiet || !c.w.Chance(0.1) {
+// attackPromotion keeps a promotion from those that served before: all of them,
+// or the old tail, which is then taken out before its lease has ended.
+func (c *indexCluster) attackPromotion() {
+	if c.quiet || !c.w.Chance(0.2) {
 		return
 	}
-	old := map[int]bool{}
-	for _, r := range c.master.Config.Serving {
-		old[NodeOf(r)] = r != promoted
+	old := c.master.Config.Serving
+	old = old[:len(old)-1]
+	if c.w.Chance(0.5) {
+		c.cutFor(c.around(old), c.w.Between(chain.Second, 5*chain.Second))
+		return
 	}
-	var cuts [][2]int
-	for i := MasterNode; i <= len(c.nodes); i++ {
-		for j := 1; j <= len(c.nodes); j++ {
-			if !old[i] && old[j] {
-				cuts = append(cuts, [2]int{i, j}, [2]int{j, i})
-			}
+	tail := old[len(old)-1]
+	c.cutFor(c.around(old[len(old)-1:]), c.w.Between(chain.Second, 5*chain.Second))
+	c.w.After(c.w.Between(0, c.opt.Index.Lease/2), func() {
+		if !c.masterDown && c.master.Remove(tail) {
+			c.configured()
 		}
-	}
-	c.cutFor(cuts, c.w.Between(chain.Second, 5*chain.Second))
+	})
 }
 
 // drain is an orderly stop: the tail hands back its lease, the master takes it
@@ -171,12 +191,17 @@ func (c *indexCluster) drain() {
 		return
 	}
 	p.whenAwake(p.gen, func() { p.step(index.Drain{}, "drain") })
-	c.w.After(c.w.Between(0, 200*chain.Millisecond), func() {
+	if c.w.Chance(0.5) {
+		c.w.After(c.w.Between(0, 50*chain.Millisecond), func() {
+			c.cutFor(c.around([]chain.ReplicaID{tail}), c.opt.Index.Lease)
+		})
+	}
+	c.w.After(c.w.Between(0, 100*chain.Millisecond), func() {
 		if !c.masterDown && c.w.Chance(0.7) && c.planner.settledEnough(tail) && c.master.Remove(tail) {
 			c.configured()
 		}
 	})
-	c.w.After(c.w.Between(0, 400*chain.Millisecond), func() { c.crash(p.n, c.w.Between(0, 600*chain.Millisecond)) })
+	c.w.After(c.w.Between(0, chain.Second), func() { c.crash(p.n, c.w.Between(0, 600*chain.Millisecond)) })
 }
 
 // wipe puts an empty disk in the place of a node's, if that loses nothing that

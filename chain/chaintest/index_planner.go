@@ -34,8 +34,10 @@ func (pl *planner) report(rep chain.Report) {
 	changed := false
 	switch rep.Kind {
 	case chain.ReportInSync:
-		if changed = c.master.Promote(rep.Epoch, rep.Replica); changed {
-			c.attackPromotion(rep.Replica)
+		// The word of a tail that is lost meanwhile is true, but to act on it would
+		// leave the chain with a settled member that never comes back.
+		if changed = !c.procs[rep.From].wiped && c.master.Promote(rep.Epoch, rep.Replica); changed {
+			c.attackPromotion()
 		}
 	case chain.ReportSettled:
 		changed = c.master.Settle(rep.Epoch, rep.Replica)
