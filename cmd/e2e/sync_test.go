@@ -66,7 +66,7 @@ func auditedRun(t *testing.T, bin string) (syncaudit.Report, error) {
 	log := &tail{}
 	srv, err := harness.Start(context.Background(), harness.Options{
 		Binary: bin, Dirs: dirs, Log: log, ReadyWithin: time.Minute,
-		Wrap: []string{"strace", "-f", "-y", "-s", "4194304", "-o", trace, "-e",
+		Wrap: []string{"strace", "-f", "--seccomp-bpf", "-y", "-s", "4194304", "-o", trace, "-e",
 			"trace=read,readv,recvfrom,write,writev,pwrite64,pwritev,pwritev2,sendto,fdatasync,fsync"},
 	})
 	require.NoError(t, err, "%s", log)
@@ -75,7 +75,11 @@ func auditedRun(t *testing.T, bin string) (syncaudit.Report, error) {
 	f, err := os.Open(trace)
 	require.NoError(t, err)
 	defer f.Close()
-	return syncaudit.Audit(f, dirs, markers)
+	rep, err := syncaudit.Audit(f, dirs, markers)
+	if keep := os.Getenv("CATENA_KEEP_TRACE"); keep != "" {
+		require.NoError(t, os.Rename(trace, keep))
+	}
+	return rep, err
 }
 
 // markedWrites puts 320 objects of inline size from 16 writers, each with a

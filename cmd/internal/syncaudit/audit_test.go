@@ -11,7 +11,7 @@ import (
 const good = `101 read(7<TCP:[127.0.0.1:9000->127.0.0.1:40000]>, "PUT /b/k HTTP/1.1\r\n\r\nMARKER-1", 4096) = 40
 102 pwrite64(12</d/d1/rec.1>, "xxMARKER-1yy" <unfinished ...>
 103 pwrite64(13</d/d2/rec.1>, "xxMARKER-1yy", 4096, 0) = 4096
-102 <... pwrite64 resumed>, 4096, 0) = 4096
+102 <... pwrite64 resumed>, 4096, 0)             = 4096
 102 fdatasync(12</d/d1/rec.1> <unfinished ...>
 103 fdatasync(13</d/d2/rec.1>) = 0
 102 <... fdatasync resumed>) = 0

@@ -23,6 +23,7 @@ type call struct {
 var (
 	lineRE    = regexp.MustCompile(`^(?:\[pid +)?(\d+)\]? +(?:[\d.:]+ +)?(.*)$`)
 	startRE   = regexp.MustCompile(`^([a-z_0-9]+)\((?:\d+<([^>]*(?:->[^>]*)?)>)?(.*)$`)
+	resultRE  = regexp.MustCompile(`\) +=\s*(\d+)[^()]*$`)
 	resumedRE = regexp.MustCompile(`^<\.\.\. ([a-z_0-9]+) resumed>(.*)$`)
 )
 
@@ -66,8 +67,8 @@ func parse(r io.Reader) ([]call, error) {
 	return calls, sc.Err()
 }
 
-// succeeded reports whether the result after the last "= " is not negative.
+// succeeded reports whether the result is a number that is not negative. strace
+// sets results in a column: there may be many blanks before them.
 func succeeded(text string) bool {
-	i := strings.LastIndex(text, ") = ")
-	return i >= 0 && !strings.HasPrefix(text[i+4:], "-") && !strings.HasPrefix(text[i+4:], "?")
+	return resultRE.MatchString(text)
 }
