@@ -40,8 +40,11 @@ func (l pebbleLogger) Errorf(format string, args ...any) {
 // fatalRows unwinds a goroutine of ours out of Pebble.
 type fatalRows struct{ err error }
 
-func (l pebbleLogger) Fatalf(format string, args ...any) {
-	err := l.s.fail("rows", fmt.Errorf(format, args...))
+func (l pebbleLogger) Fatalf(format string, args ...any) { l.s.rowsFatal(fmt.Errorf(format, args...)) }
+
+// rowsFatal does not return.
+func (s *Store) rowsFatal(cause error) {
+	err := s.fail("rows", cause)
 	if inCommit() {
 		panic(fatalRows{err}) // recovered in guardRows
 	}
@@ -85,7 +88,7 @@ func (s *Store) guardRows(op string, call func() error) (err error) {
 // inside a dead Pebble would wait for ever.
 func (s *Store) openRows(dir string) (*pebble.DB, error) {
 	opts := &pebble.Options{
-		FS:                          vfs.Pebble(s.cfg.FS),
+		FS:                          vfs.Pebble(s.cfg.FS, s.rowsFatal),
 		DisableWAL:                  true,
 		FormatMajorVersion:          pebble.FormatTableFormatV6,
 		Logger:                      pebbleLogger{s},

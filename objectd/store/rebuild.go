@@ -62,10 +62,12 @@ func (s *Store) rebuild(log []*segment, dir string) error {
 	if err := rb.run(log); err != nil {
 		return err
 	}
-	if err := s.guardRows("close rows", func() error { return errors.Join(s.db.Flush(), s.db.Close()) }); err != nil {
+	if err := s.flushed(); err != nil {
 		return err
 	}
-	s.db = nil
+	if err := s.closeRows(); err != nil {
+		return err
+	}
 	if err := s.cfg.FS.RemoveAll(dir); err != nil {
 		return err
 	}

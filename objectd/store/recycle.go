@@ -82,17 +82,25 @@ func (s *Store) flushRows() error {
 	if err = errors.Join(err, b.Close()); err != nil {
 		return err
 	}
+	if err := s.flushed(); err != nil {
+		return err
+	}
+	return s.learnFloor()
+}
+
+// flushed returns when everything in the rows now is durable, or the store failed.
+func (s *Store) flushed() error {
 	var flushed <-chan struct{}
-	err = s.guardRows("flush rows", func() (err error) { flushed, err = s.db.AsyncFlush(); return err })
+	err := s.guardRows("flush rows", func() (err error) { flushed, err = s.db.AsyncFlush(); return err })
 	if err != nil {
 		return err
 	}
 	select {
 	case <-flushed:
+		return nil
 	case <-s.failure.done:
 		return s.Failed()
 	}
-	return s.learnFloor()
 }
 
 // learnFloor reads how far the rows durably reach.

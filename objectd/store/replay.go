@@ -123,10 +123,9 @@ func (s *Store) openOrRebuild(log []*segment) error {
 		return nil
 	}
 	s.log.Warn("the rows were rolled back; rebuilding them from the log", slog.Uint64("position", s.rowsPos), slog.Uint64("floor", need))
-	if err := s.guardRows("close rows", s.db.Close); err != nil {
+	if err := s.closeRows(); err != nil {
 		return err
 	}
-	s.db = nil
 	return s.rebuild(log, dir)
 }
 

@@ -66,6 +66,8 @@ type segments struct {
 	dir   string
 	store chain.StoreID
 	size  int64
+	// alive gives an error once the store has failed: nothing is written then.
+	alive func() error
 
 	mu sync.RWMutex
 	// bySlot has every file. Invariant: a segment's kind and inc change only
@@ -172,6 +174,9 @@ func (t *segments) writeHeader(g *segment, kind segKind, floor uint64) error {
 	t.mu.Unlock()
 	b := h.encode()
 	for off := int64(0); off < headerBytes; off += block {
+		if err := t.alive(); err != nil {
+			return err
+		}
 		if _, err := g.file.WriteAt(b, off); err != nil {
 			return err
 		}

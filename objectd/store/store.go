@@ -138,7 +138,7 @@ func (s *Store) open() error {
 	if err := f.SyncDir(dir); err != nil {
 		return err
 	}
-	s.segs = &segments{fs: f, dir: vfs.Join(dir, segDir), store: s.cfg.StoreID, size: s.cfg.SegmentSize, bySlot: map[uint32]*segment{}}
+	s.segs = &segments{fs: f, dir: vfs.Join(dir, segDir), store: s.cfg.StoreID, size: s.cfg.SegmentSize, bySlot: map[uint32]*segment{}, alive: s.Failed}
 	if err := s.segs.load(); err != nil {
 		return err
 	}
@@ -151,7 +151,7 @@ func (s *Store) open() error {
 func (s *Store) release() error {
 	var errs []error
 	if !s.failed.Load() && s.db != nil {
-		errs = append(errs, s.guardRows("close rows", s.db.Close))
+		errs = append(errs, s.closeRows())
 	}
 	if s.segs != nil {
 		errs = append(errs, s.segs.close())
@@ -181,10 +181,26 @@ func (s *Store) Close() error {
 		err = s.flushRows()
 		s.maint.Unlock()
 	}
+	err = errors.Join(err, s.release())
 	if ferr := s.Failed(); ferr != nil {
-		err = ferr
+		return ferr
 	}
-	return errors.Join(err, s.release())
+	return err
+}
+
+// closeRows closes Pebble. If the disk fails meanwhile, Pebble's Close may wait
+// for ever for a goroutine of its own that has ended: it is left alone then.
+func (s *Store) closeRows() error {
+	db := s.db
+	s.db = nil
+	done := make(chan error, 1)
+	go func() { done <- s.guardRows("close rows", db.Close) }()
+	select {
+	case err := <-done:
+		return err
+	case <-s.failure.done:
+		return s.Failed()
+	}
 }
 
 // Replicas tells what Open found, ordered by key. Call it once, before

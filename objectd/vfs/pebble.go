@@ -13,10 +13,16 @@ import (
 )
 
 // Pebble adapts a file system to the one that Pebble takes. Hard links are not
-// supported; Pebble copies instead.
-func Pebble(f FS) pvfs.FS { return pebbleFS{f} }
+// supported; Pebble copies instead. Where the sync of a directory fails, Pebble
+// panics, in goroutines of its own too, and that ends the process: fatal is
+// called instead and must not return (it may panic, or end the goroutine). nil
+// leaves it to Pebble.
+func Pebble(f FS, fatal func(error)) pvfs.FS { return pebbleFS{f, fatal} }
 
-type pebbleFS struct{ fs FS }
+type pebbleFS struct {
+	fs    FS
+	fatal func(error)
+}
 
 func (p pebbleFS) wrap(f File, err error) (pvfs.File, error) {
 	if err != nil {
@@ -66,7 +72,7 @@ func (p pebbleFS) OpenDir(name string) (pvfs.File, error) {
 	if _, err := p.fs.Stat(name); err != nil {
 		return nil, err
 	}
-	return &pebbleDir{fs: p.fs, name: name}, nil
+	return &pebbleDir{fs: p.fs, name: name, fatal: p.fatal}, nil
 }
 
 func (p pebbleFS) Remove(name string) error             { return p.fs.Remove(name) }
@@ -164,8 +170,9 @@ func (f *pebbleFile) Fd() uintptr {
 
 // pebbleDir is a directory opened for its Sync.
 type pebbleDir struct {
-	fs   FS
-	name string
+	fs    FS
+	name  string
+	fatal func(error)
 }
 
 var errIsDir = errors.New("vfs: is a directory")
@@ -182,7 +189,13 @@ func (d *pebbleDir) Stat() (pvfs.FileInfo, error) {
 	i, err := d.fs.Stat(d.name)
 	return pebbleInfo{i}, err
 }
-func (d *pebbleDir) Sync() error                 { return d.fs.SyncDir(d.name) }
+func (d *pebbleDir) Sync() error {
+	err := d.fs.SyncDir(d.name)
+	if err != nil && d.fatal != nil {
+		d.fatal(err)
+	}
+	return err
+}
 func (d *pebbleDir) SyncTo(int64) (bool, error)  { return true, d.Sync() }
 func (d *pebbleDir) SyncData() error             { return d.Sync() }
 func (d *pebbleDir) Prefetch(int64, int64) error { return nil }

@@ -286,7 +286,7 @@ func TestPebbleOverMem(t *testing.T) {
 	require.NoError(t, m.MkdirAll("rows"))
 	require.NoError(t, m.SyncDir("/"))
 	open := func(m *Mem) *pebble.DB {
-		db, err := pebble.Open("rows", &pebble.Options{FS: Pebble(m), Logger: quiet{}})
+		db, err := pebble.Open("rows", &pebble.Options{FS: Pebble(m, nil), Logger: quiet{}})
 		require.NoError(t, err)
 		return db
 	}
@@ -305,12 +305,12 @@ func TestPebbleOverMem(t *testing.T) {
 		require.NoError(t, c.Close())
 	}
 	require.NoError(t, db.Close())
-	_, err := Pebble(m).Open("nope")
+	_, err := Pebble(m, nil).Open("nope")
 	require.True(t, errors.Is(err, fs.ErrNotExist))
-	require.Error(t, Pebble(m).Link("a", "b"))
-	_, err = Pebble(m).GetDiskUsage("rows")
+	require.Error(t, Pebble(m, nil).Link("a", "b"))
+	_, err = Pebble(m, nil).GetDiskUsage("rows")
 	require.NoError(t, err)
-	var _ pvfs.FS = Pebble(m)
+	var _ pvfs.FS = Pebble(m, nil)
 }
 
 type quiet struct{}
