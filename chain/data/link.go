@@ -230,7 +230,7 @@ func (r *Replica) takePacket(l *link, m Packet) {
 // sides, and adopts a newer start of the neighbour.
 func (r *Replica) sameStarts(l *link, h Link) bool {
 	if h.From < l.boot || h.From == 0 {
-		return r.mutant.NoStarts
+		return false
 	}
 	if h.To != 0 && h.To != r.state.Boot {
 		if h.To < r.state.Boot {

@@ -21,8 +21,6 @@ type Data struct {
 	CopyNothing bool
 	// NoQuarantine: a joiner keeps what its source does not have.
 	NoQuarantine bool
-	// NoStarts: a message of a neighbour's earlier start counts.
-	NoStarts bool
 	// NoSums: what a replica wrote is not compared with the caller's sums.
 	NoSums bool
 }
