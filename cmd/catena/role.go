@@ -31,6 +31,7 @@ func serverRole(ctx context.Context, env roleEnv) error {
 	env.SetReady(r.ready)
 	env.Group.Add(lifecycle.Part{Name: "masters", Start: r.startMasters, Stop: func(context.Context) error { return r.masters.Close() }})
 	env.Group.Add(lifecycle.Part{Name: "stores", Start: r.startStores, Stop: func(context.Context) error { return r.node.Stop() }})
+	r.addWorkers()
 	r.addGateway()
 	return nil
 }

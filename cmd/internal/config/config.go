@@ -45,6 +45,10 @@ type Config struct {
 	// LogLevel is debug, info, warn or error.
 	LogLevel string
 
+	// ReleaseGrace is how long the bytes of a removed object stay on disk, for
+	// readers that began before.
+	ReleaseGrace time.Duration
+
 	// Tablets and DataChains are those of a new cluster; later ones are in the
 	// masters' log.
 	Tablets, DataChains int
@@ -65,6 +69,7 @@ func Default() Config {
 		S3:             []string{"127.0.0.1:9000"},
 		Admin:          "127.0.0.1:9001",
 		DrainTimeout:   25 * time.Second,
+		ReleaseGrace:   15 * time.Minute,
 		LogFormat:      "auto",
 		LogLevel:       "info",
 		Tablets:        12,
@@ -108,6 +113,7 @@ func settings() []setting {
 		{name: "buckets", usage: "`bucket` to make at start; several allowed", value: func(c *Config) value { return (*list)(&c.Buckets) }},
 		{name: "drain-delay", usage: "at SIGTERM, `time` between not being ready and the end of accepting", value: func(c *Config) value { return (*duration)(&c.DrainDelay) }},
 		{name: "drain-timeout", usage: "at SIGTERM, `time` that requests in flight have to finish", value: func(c *Config) value { return (*duration)(&c.DrainTimeout) }},
+		{name: "release-grace", usage: "`time` that the bytes of a removed object stay on disk, for readers that began before", value: func(c *Config) value { return (*duration)(&c.ReleaseGrace) }},
 		{name: "log-format", usage: "auto (text on a terminal, else json), text or json", value: func(c *Config) value { return (*text)(&c.LogFormat) }},
 		{name: "log-level", usage: "debug, info, warn or error", value: func(c *Config) value { return (*text)(&c.LogLevel) }},
 		{name: "tablets", usage: "index tablets of a new cluster", value: func(c *Config) value { return (*integer)(&c.Tablets) }},

@@ -83,7 +83,7 @@ func TestOrderOfSources(t *testing.T) {
 func TestEverySettingFromEverySource(t *testing.T) {
 	samples := map[string]string{"s3": "127.0.0.1:77", "admin": "127.0.0.1:78", "domain": "s3.example.com", "trusted-proxies": "10.0.0.0/8", "tls-cert": "c.pem", "tls-key": "k.pem",
 		"tls-self-signed": "true", "require-signed-payload": "true", "access-key": "ACCESS", "secret-key": "secret-77", "access-key-file": "a.txt", "secret-key-file": "s.txt",
-		"buckets": "aaa", "drain-delay": "3s", "drain-timeout": "4s", "log-format": "json", "log-level": "debug", "tablets": "7", "data-chains": "8", "max-connections": "9",
+		"buckets": "aaa", "drain-delay": "3s", "drain-timeout": "4s", "release-grace": "5s", "log-format": "json", "log-level": "debug", "tablets": "7", "data-chains": "8", "max-connections": "9",
 		"max-requests": "10", "body-memory": "64MiB", "index-cache": "2MiB", "dirs": "/d"}
 	for _, s := range settings() {
 		sample, ok := samples[s.name]

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"catena/cmd/internal/keys"
 )
@@ -151,6 +152,9 @@ func (c Config) checkNumbers() (errs []error) {
 	}
 	if c.DrainTimeout <= 0 {
 		errs = append(errs, fmt.Errorf("drain-timeout: %s is not above 0", c.DrainTimeout))
+	}
+	if c.ReleaseGrace < time.Second {
+		errs = append(errs, fmt.Errorf("release-grace: %s is below 1s", c.ReleaseGrace))
 	}
 	if c.BodyMemory < 32<<20 {
 		errs = append(errs, fmt.Errorf("body-memory: %s is below 32MiB", c.BodyMemory))
