@@ -75,6 +75,22 @@ func testObjects(t *testing.T, s *suite) {
 		s.fails(t, call{method: "PUT", bucket: s.name(), key: "k", body: []byte("v"), header: h("Expect", "100-continue")}, 404, "NoSuchBucket")
 		s.put(t, b, "expect", "after an error")
 	})
+	t.Run("a body where none belongs", func(t *testing.T) {
+		s.put(t, b, "nobody", "stays")
+		for _, c := range []call{{method: "DELETE", key: "nobody"}, {method: "POST", key: "nobody", query: "uploads"}, {method: "DELETE"},
+			{method: "PUT", key: "copy", header: h("x-amz-copy-source", b+"/nobody")}} {
+			c.bucket, c.body = b, []byte("unexpected")
+			s.fails(t, c, 400, "UnexpectedContent")
+		}
+		require.Equal(t, "stays", s.get(t, b, "nobody").text())
+	})
+	t.Run("headers of others", func(t *testing.T) {
+		s.put(t, b, "trust", "v", "x-amz-principal", "root", "x-minio-replication", "true", "x-catena-internal", "yes", "X-Forwarded-For", "10.0.0.1")
+		a := s.head(t, b, "trust")
+		for _, name := range []string{"x-amz-principal", "x-minio-replication", "x-catena-internal"} {
+			require.Empty(t, a.header.Get(name), "%s means nothing and is not kept", name)
+		}
+	})
 	t.Run("errors name the key", func(t *testing.T) {
 		a := s.fails(t, call{method: "GET", bucket: b, key: "nicht da"}, 404, "NoSuchKey")
 		require.Contains(t, a.text(), "<Key>nicht da</Key>")

@@ -191,6 +191,11 @@ func testMultiDelete(t *testing.T, s *suite) {
 			require.Equal(t, 400, a.status, "%s: %s", bad, a.body)
 			require.Equal(t, "MalformedXML", a.code, bad)
 		}
+		deep := []byte(strings.Repeat("<Delete>", 11_000) + strings.Repeat("</Delete>", 11_000))
+		s.fails(t, s.deleteCall(b, deep), 400, "MalformedXML")
+		s.fails(t, s.deleteCall(b, nil), 400, "MissingRequestBodyError")
+		large := []byte("<Delete><Object><Key>stays</Key></Object>" + strings.Repeat(" ", 4<<20) + "</Delete>")
+		s.fails(t, s.deleteCall(b, large), 400, "MaxMessageLengthExceeded")
 		require.Equal(t, "v", s.get(t, b, "stays").text())
 	})
 	t.Run("a checksum instead of MD5", func(t *testing.T) {
