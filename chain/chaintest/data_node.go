@@ -125,12 +125,7 @@ func (n *dataNode) do(effect data.Effect) {
 	case data.PersistRemove:
 		s.append(dataRecord{token: e.Token, gone: e.Chunks})
 	case data.Quarantine:
-		// Put aside at once for reads and lists; the record makes it last.
 		s.append(dataRecord{token: e.Token, aside: e.Chunks})
-		s.putAside(e.Chunks)
-		for _, id := range e.Chunks {
-			n.sim.dropped(n, id)
-		}
 	case data.List:
 		n.after(n.sim.w.Between(0, chain.Millisecond), s.list(e))
 	case data.ReadChunk:

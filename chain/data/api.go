@@ -229,9 +229,10 @@ type (
 		Chunks []chain.ChunkID
 	}
 	// Quarantine puts sealed chunks aside, durably: they are neither read nor
-	// listed nor cloned any more, their bytes are kept for people, and their
-	// ids may be reserved again. Durable{Token} answers. A joiner does this
-	// with chunks that its source does not have.
+	// listed nor cloned any more, their bytes are kept for people (never
+	// destroyed by the protocol), and their ids may be reserved again.
+	// Durable{Token} answers. A joiner does this with chunks that its source
+	// does not have, or has with other bytes. Ids that are not there are ignored.
 	Quarantine struct {
 		Token  uint64
 		Chunks []chain.ChunkID

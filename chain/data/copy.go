@@ -30,6 +30,7 @@ type copyState uint8
 
 const (
 	copyWaiting copyState = iota
+	copyAside
 	copyReserving
 	copyFetching
 	copyComputing
@@ -113,8 +114,8 @@ func (r *Replica) copyReserved(c *copying, ev Reserved) {
 		r.endCopy(c, true)
 	case ev.Held != nil && r.isJoiner():
 		// Another chunk under this id: the source's is the one that counts.
+		c.state = copyAside
 		r.putAside([]chain.ChunkID{c.want.Header.ID})
-		r.reserveCopy(c)
 	default:
 		r.retryCopy(c)
 		r.failClones(c, refusalKind(ev.Err), "no space to copy the old chunk")
@@ -166,6 +167,15 @@ func (r *Replica) copyComputed(c *copying, sums Sums) {
 	r.emit(PersistSeal{Token: r.nextToken(), Header: c.want.Header, Sums: c.want.Sums})
 	c.token = r.token
 	r.await(wait{kind: waitCopy, ids: []chain.ChunkID{c.want.Header.ID}})
+}
+
+// asideSynced: what was in the way of a copy is put aside.
+func (r *Replica) asideSynced(ids []chain.ChunkID) {
+	for _, id := range ids {
+		if c := r.copies[id]; c != nil && c.state == copyAside {
+			r.reserveCopy(c)
+		}
+	}
 }
 
 // copySynced: the copy is sealed and durable.

@@ -205,13 +205,14 @@ func (g *rig) do(n *node, e Effect) {
 			}
 		})
 	case Quarantine:
-		for _, id := range e.Chunks {
-			if c, ok := n.sealed[id]; ok {
-				n.aside[id] = c
-				delete(n.sealed, id)
+		later(e.Token, func(n *node) {
+			for _, id := range e.Chunks {
+				if c, ok := n.sealed[id]; ok {
+					n.aside[id] = c
+					delete(n.sealed, id)
+				}
 			}
-		}
-		later(e.Token, func(*node) {})
+		})
 	case List:
 		n.events = append(n.events, n.list(e))
 	case ReadChunk:

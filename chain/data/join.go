@@ -148,12 +148,10 @@ func (r *Replica) compare(theirs, ours []Chunk, pending map[chain.ChunkID]bool) 
 		id := c.Header.ID
 		mine := have[id]
 		delete(have, id)
-		switch {
-		case mine != nil && same(mine, c), pending[id], r.byChunk[id] != nil, r.mutant.CopyNothing:
+		if mine != nil && same(mine, c) || pending[id] || r.byChunk[id] != nil || r.mutant.CopyNothing {
 			continue
-		case mine != nil:
-			aside = append(aside, id)
 		}
+		// Another chunk of this id that is here is put aside by the copy.
 		r.addCopy(*c).page = true
 		r.join.left++
 	}
@@ -174,7 +172,7 @@ func same(a, b *Chunk) bool { return a.Header == b.Header && slices.Equal(a.Sums
 // the page is: tokens are.
 func (r *Replica) putAside(ids []chain.ChunkID) {
 	r.emit(Quarantine{Token: r.nextToken(), Chunks: ids})
-	r.await(wait{kind: waitOther})
+	r.await(wait{kind: waitAside, ids: ids})
 }
 
 // checkPage goes on to the next page when everything of this one is here.

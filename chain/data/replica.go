@@ -90,6 +90,7 @@ const (
 	waitPath
 	waitDone
 	waitOwed
+	waitAside
 	waitOther
 )
 
@@ -237,6 +238,8 @@ func (r *Replica) settle(w wait) {
 	case waitOwed:
 		r.removalSynced(w.ids)
 		r.owedGoneSynced(w)
+	case waitAside:
+		r.asideSynced(w.ids)
 	case waitCopy:
 		r.copySynced(w)
 	case waitPath:
