@@ -28,6 +28,13 @@ func TestGenerations(t *testing.T) {
 	c := w.cmd("k", inline(1, "a"))
 	c.BucketGen = 4
 	require.Equal(t, RefusedBucket, w.do(c).Status)
+	// A closed row refuses its own generation too.
+	w.mustOK(w.cmd("", setBucket(4, true)))
+	require.Equal(t, RefusedBucket, w.do(c).Status)
+	q := Query{Tablet: 7, Generation: 3, Bucket: bucket, BucketGen: 4, Key: "k", Ask: AskObject{}}
+	r, err := w.Query(q)
+	require.NoError(t, err)
+	require.Equal(t, RefusedBucket, r.Status)
 	// No row means refused.
 	c.Bucket = chain.BucketID{1}
 	a = w.do(c)
@@ -36,7 +43,7 @@ func TestGenerations(t *testing.T) {
 
 	require.Equal(t, NewerBucket, w.do(w.cmd("", setBucket(2, true))).Status)
 	before := w.Applied.Seq
-	w.mustOK(w.cmd("", setBucket(3, false)))
+	w.mustOK(w.cmd("", setBucket(4, true)))
 	require.Equal(t, before, w.Applied.Seq, "this generation is there already")
 }
 

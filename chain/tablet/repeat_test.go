@@ -288,3 +288,37 @@ func TestReferenced(t *testing.T) {
 	w.propose(w.cmd("", &Empty{}))
 	require.Equal(t, RefusedTime, w.ask("k", ask).Status)
 }
+
+func TestOnlyCommittedTimesAreTold(t *testing.T) { // A1: a learned time is never that of a lost entry
+	w := newWorld(t)
+	w.WallMs += 10
+	_, first := w.propose(w.cmd("x", inline(1, "x")))
+	w.WallMs += 10
+	w.propose(w.cmd("y", inline(2, "y")))
+	require.NoError(t, w.Commit(first.Entry.Seq))
+	a, v := w.propose(w.cmd("none", &DeleteObject{}))
+	require.Nil(t, v.Entry)
+	require.Equal(t, first.Entry.Time, a.Time)
+	require.Equal(t, first.Entry.Time, w.ask("", AskTime{}).Time)
+}
+
+func TestTruncatedDeletionsOfTheWindowAreMadeAgain(t *testing.T) {
+	w := newWorld(t)
+	for range 20 {
+		w.mustOK(w.cmd("k", inline(1, "a")))
+	}
+	w.WallMs += Window + 1
+	for i := range 5 {
+		w.propose(w.cmd("x", inline(i+2, "x"))) // deletes three rows each
+	}
+	w.Machine.Truncate(w.Applied.Seq)
+	w.Forget(w.Applied.Seq)
+	for range 20 {
+		w.mustOK(w.cmd("k", &Empty{}))
+	}
+	w.advance(Window + 1)
+	for range 20 {
+		w.mustOK(w.cmd("k", &Empty{}))
+	}
+	require.Equal(t, 21, w.rows(kindOp), "only the last ones, which are new")
+}

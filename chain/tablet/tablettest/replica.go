@@ -79,10 +79,16 @@ func (r *Replica) Commit(seq uint64) error {
 // Lose forgets the pending entries above seq: the head is gone, and another
 // goes on from there.
 func (r *Replica) Lose(seq uint64) error {
+	r.Forget(seq)
+	return r.Restart()
+}
+
+// Forget takes the pending entries above seq out of the log, for a machine that
+// was told by Truncate.
+func (r *Replica) Forget(seq uint64) {
 	for n := len(r.pending); n > 0 && r.pending[n-1].Seq > seq; n-- {
 		r.pending = r.pending[:n-1]
 	}
-	return r.Restart()
 }
 
 // Do evaluates a command and commits everything.
