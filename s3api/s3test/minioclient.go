@@ -29,15 +29,6 @@ func testMinioClient(t *testing.T, s *suite) {
 		size = 11 << 20
 	}
 	data := pattern(size, 42)
-	same := func(t *testing.T, key string, want []byte) {
-		t.Helper()
-		o, err := s.minio.GetObject(ctx, b, key, minio.GetObjectOptions{})
-		require.NoError(t, err)
-		defer o.Close()
-		got, err := io.ReadAll(o)
-		require.NoError(t, err)
-		require.True(t, bytes.Equal(want, got))
-	}
 	t.Run("put of known and unknown size", func(t *testing.T) {
 		for name, size := range map[string]int64{"known": int64(len(data)), "unknown": -1} {
 			for sums, opts := range map[string]minio.PutObjectOptions{
@@ -47,7 +38,7 @@ func testMinioClient(t *testing.T, s *suite) {
 			} {
 				_, err := s.minio.PutObject(ctx, b, name+sums, bytes.NewReader(data), size, opts)
 				require.NoError(t, err, name+sums)
-				same(t, name+sums, data)
+				s.sameByClient(t, b, name+sums, data)
 			}
 		}
 	})
@@ -56,13 +47,19 @@ func testMinioClient(t *testing.T, s *suite) {
 			{UserMetadata: map[string]string{"name": "value"}, ContentType: "text/plain"}} {
 			_, err := s.minio.PutObject(ctx, b, "small", bytes.NewReader(data[:1000]), 1000, opts)
 			require.NoError(t, err)
-			same(t, "small", data[:1000])
+			s.sameByClient(t, b, "small", data[:1000])
 		}
 		info, err := s.minio.StatObject(ctx, b, "small", minio.StatObjectOptions{})
 		require.NoError(t, err)
 		require.Equal(t, "value", info.UserMetadata["Name"])
 		require.Equal(t, "text/plain", info.ContentType)
 	})
+	testMinioRest(t, s, b, data)
+}
+
+// testMinioRest goes on with the objects that testMinioClient made.
+func testMinioRest(t *testing.T, s *suite, b string, data []byte) {
+	ctx := context.Background()
 	t.Run("seeks", func(t *testing.T) {
 		o, err := s.minio.GetObject(ctx, b, "known", minio.GetObjectOptions{})
 		require.NoError(t, err)
@@ -81,10 +78,10 @@ func testMinioClient(t *testing.T, s *suite) {
 			minio.CopySrcOptions{Bucket: b, Object: "known"}, minio.CopySrcOptions{Bucket: b, Object: "small"})
 		require.NoError(t, err)
 		require.NotEmpty(t, info.ETag)
-		same(t, "composed", append(bytes.Clone(data), data[:1000]...))
+		s.sameByClient(t, b, "composed", append(bytes.Clone(data), data[:1000]...))
 		_, err = s.minio.CopyObject(ctx, minio.CopyDestOptions{Bucket: b, Object: "copied"}, minio.CopySrcOptions{Bucket: b, Object: "composed"})
 		require.NoError(t, err)
-		same(t, "copied", append(bytes.Clone(data), data[:1000]...))
+		s.sameByClient(t, b, "copied", append(bytes.Clone(data), data[:1000]...))
 	})
 	t.Run("presigned", func(t *testing.T) {
 		u, err := s.minio.PresignedGetObject(ctx, b, "small", time.Minute, nil)
@@ -115,4 +112,15 @@ func testMinioClient(t *testing.T, s *suite) {
 			t.Errorf("%s is still there", o.Key)
 		}
 	})
+}
+
+// sameByClient compares an object with what it should be.
+func (s *suite) sameByClient(t testing.TB, b, key string, want []byte) {
+	t.Helper()
+	o, err := s.minio.GetObject(context.Background(), b, key, minio.GetObjectOptions{})
+	require.NoError(t, err)
+	defer o.Close()
+	got, err := io.ReadAll(o)
+	require.NoError(t, err)
+	require.True(t, bytes.Equal(want, got))
 }

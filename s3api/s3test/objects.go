@@ -61,6 +61,11 @@ func testObjects(t *testing.T, s *suite) {
 		require.Equal(t, 200, a.status, "%s", a.body)
 		require.True(t, bytes.Equal(data, s.get(t, b, "chunked").body))
 	})
+	testObjectOddities(t, s, b)
+}
+
+// testObjectOddities has what is refused, and what is ignored.
+func testObjectOddities(t *testing.T, s *suite, b string) {
 	t.Run("Content-MD5", func(t *testing.T) {
 		s.put(t, b, "md5", "bar", "Content-MD5", md5Base64([]byte("bar")))
 		s.fails(t, call{method: "PUT", bucket: b, key: "md5", body: []byte("other"), header: h("Content-MD5", md5Base64([]byte("bar")))}, 400, "BadDigest")
