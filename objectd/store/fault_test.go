@@ -94,7 +94,8 @@ func TestFaultSweep(t *testing.T) {
 			}
 			return nil
 		}}
-		f.Fail(kinds, nil, i, false, vfs.ErrIO)
+		sticky := i%2 == 1 // the disk is dead from then on
+		f.Fail(kinds, nil, i, sticky, vfs.ErrIO)
 		m := newModel()
 		cfg := testConfig(hook)
 		fails := make(chan error, 10)

@@ -162,6 +162,9 @@ func (s *Store) recycleLog(all bool) error {
 	return nil
 }
 
+// scanFirst is how many ended segments make the first scan of a process worth while.
+const scanFirst = 8
+
 // recyclable lists the ended record segments, oldest first, that no replay needs.
 func (s *Store) recyclable() []*segment {
 	var out []*segment

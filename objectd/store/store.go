@@ -87,7 +87,7 @@ func Open(cfg Config) (*Store, error) {
 		chunkLog: newQueue(), log1: newQueue(),
 		kicked: make(chan struct{}, 1), quit: make(chan struct{}), spaceFreed: make(chan struct{}, 1),
 		failure: failure{done: make(chan struct{})},
-		gate:    newGate(16 * cfg.MemTableBytes),
+		gate:    newGate(16 * cfg.MemTableBytes), scanAt: scanFirst,
 	}
 	var err error
 	if s.metrics, err = newMetrics(cfg.Registerer, cfg.StoreID.String()[:8], s); err != nil {
@@ -102,6 +102,7 @@ func Open(cfg Config) (*Store, error) {
 	go func() { defer s.workers.Done(); s.runWriter() }()
 	s.keeper.Add(1)
 	go func() { defer s.keeper.Done(); s.runMaintenance() }()
+	s.kick()
 	return s, nil
 }
 
