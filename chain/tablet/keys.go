@@ -54,6 +54,15 @@ func (k rowKind) String() string {
 	return "row of unknown kind"
 }
 
+// known reports a kind that this release understands.
+func (k rowKind) known() bool {
+	switch k {
+	case kindBucket, kindRecord, kindCurrent, kindVersion, kindBody, kindUpload, kindPart, kindManifest, kindRelease, kindOp:
+		return true
+	}
+	return false
+}
+
 // escaped reports whether user keys stand escaped in keys of this kind, because
 // something follows them.
 func (k rowKind) escaped() bool { return k >= kindVersion && k <= kindRelease }
@@ -161,41 +170,44 @@ type rowKey struct {
 	time   int64       // of an op
 }
 
-func parseRowKey(row []byte) (k rowKey, err error) {
-	bad := formatErr("row key", "%q is malformed", row)
+func parseRowKey(row []byte) (rowKey, error) {
+	k, ok := splitRowKey(row)
+	if ok {
+		return k, nil
+	}
+	if len(row) > 0 && !rowKind(row[0]).known() {
+		return k, formatErr("row key", "unknown kind %#x", row[0])
+	}
+	return k, formatErr("row key", "%q is malformed", row)
+}
+
+func splitRowKey(row []byte) (k rowKey, ok bool) {
 	if len(row) == 0 {
-		return k, bad
+		return k, false
 	}
 	k.kind = rowKind(row[0])
 	rest := row[1:]
 	if k.kind == kindOp {
 		if len(rest) != 24 {
-			return k, bad
+			return k, false
 		}
 		k.time = int64(binary.BigEndian.Uint64(rest))
 		copy(k.id[:], rest[8:])
-		return k, nil
+		return k, true
 	}
-	if k.kind.String() == "row of unknown kind" {
-		return k, formatErr("row key", "unknown kind %#x", row[0])
-	}
-	if len(rest) < 16 {
-		return k, bad
+	if !k.kind.known() || len(rest) < 16 {
+		return k, false
 	}
 	copy(k.bucket[:], rest)
 	rest = rest[16:]
 	if !k.kind.escaped() {
 		k.key = string(rest)
-		if k.kind == kindBucket && k.key != "" || len(k.key) > MaxKey+len(BucketRecordPrefix) {
-			return k, bad
-		}
-		return k, nil
+		return k, (k.kind != kindBucket || k.key == "") && len(k.key) <= MaxKey+len(BucketRecordPrefix)
 	}
-	var ok bool
-	if k.key, rest, ok = unescape(rest); !ok || !k.tail(rest) {
-		return k, bad
+	if k.key, rest, ok = unescape(rest); !ok {
+		return k, false
 	}
-	return k, nil
+	return k, k.tail(rest)
 }
 
 // tail parses what follows an escaped key.
