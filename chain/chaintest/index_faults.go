@@ -7,12 +7,50 @@ import (
 	"catena/chain/index"
 )
 
+// focus is what a seed's faults aim at, beside the usual ones: the moments on
+// which the rules turn are too rare for chance alone.
+type focus uint8
+
+const (
+	focusNone focus = iota
+	focusTail
+	focusHead
+	focusReport
+	focusPromotion
+	focusDrain
+	focusCrash
+	focuses
+)
+
+// focusOf spreads the seeds over the focuses.
+func focusOf(seed uint64) focus { return focus(seed % uint64(focuses)) }
+
 // faults makes one thing go wrong, again and again until the quiet comes.
 func (c *indexCluster) faults() {
 	if c.quiet {
 		return
 	}
 	c.w.After(c.w.Between(c.opt.FaultEvery/2, 2*c.opt.FaultEvery), c.faults)
+	if c.w.Chance(0.4) && !c.masterDown {
+		switch c.focus {
+		case focusTail:
+			c.attackTail()
+			return
+		case focusHead:
+			c.attackHead()
+			return
+		case focusDrain:
+			c.drain()
+			return
+		case focusCrash:
+			for _, n := range c.nodes {
+				if c.w.Chance(0.5) {
+					c.crash(n, c.w.Between(0, 20*chain.Millisecond))
+				}
+			}
+			return
+		}
+	}
 	n := c.nodes[c.w.Rand.IntN(len(c.nodes))]
 	switch k := c.w.Rand.IntN(100); {
 	case k < 25:
@@ -30,19 +68,15 @@ func (c *indexCluster) faults() {
 		c.cutOff(n)
 	case k < 65:
 		c.cutOne(n, c.w.Rand.IntN(len(c.nodes)+1))
-	case k < 70:
+	case k < 72:
 		c.net.Swizzle(c.nodeIDs(), c.w.Between(100*chain.Millisecond, 2*chain.Second))
-	case k < 78:
+	case k < 80:
 		c.net.Clog(n.id, c.w.Rand.IntN(len(c.nodes)+1), c.w.Between(0, 2*c.opt.Index.Lease))
-	case k < 86:
+	case k < 88:
 		n.paused = c.w.Now() + Real(c.w.Between(0, 2*c.opt.Index.Lease))
-	case k < 90:
+	case k < 92:
 		c.masterDown = true
 		c.w.After(c.w.Between(0, 2*chain.Second), func() { c.masterDown = false })
-	case k < 92:
-		c.drain()
-	case k < 97:
-		c.attackTail()
 	default:
 		c.wipe(n)
 	}
@@ -97,16 +131,13 @@ func (c *indexCluster) cutFor(cuts [][2]int, d int64) {
 	})
 }
 
-// The attacks aim at the moments on which the rules of leases and joining turn.
-// Chance finds them too, but not within a few thousand seeds.
-
 // attackTail cuts the tail (and perhaps those before it, but not the head) off
 // from everyone but clients and each other, and takes it out at once. Sometimes
 // a grant to it was long on its way and its later requests were lost; sometimes
 // the replica that must wait for its lease starts again just then.
 func (c *indexCluster) attackTail() {
 	cfg := c.master.Config
-	if len(cfg.Serving) < 2 || c.masterDown {
+	if len(cfg.Serving) < 2 {
 		return
 	}
 	first := 1 + c.w.Rand.IntN(len(cfg.Serving)-1)
@@ -116,6 +147,11 @@ func (c *indexCluster) attackTail() {
 	lost := cfg.Serving[first:]
 	pred, tail := NodeOf(cfg.Serving[first-1]), NodeOf(lost[0])
 	lease, lead := c.opt.Index.Lease, int64(0)
+	if len(lost) > 1 {
+		// A middle cut off with its tail: it has no lease to pass on, for long.
+		c.cutFor(c.around(lost), c.w.Between(3*chain.Second, 6*chain.Second))
+		return
+	}
 	if c.w.Chance(0.6) {
 		lead = c.w.Between(lease/2, lease*5/4)
 		c.net.Clog(pred, tail, lead)
@@ -123,11 +159,25 @@ func (c *indexCluster) attackTail() {
 	}
 	c.w.After(lead, func() {
 		c.cutFor(c.around(lost), c.w.Between(lease, 6*lease))
-		if len(lost) == 1 && c.planner.settledEnough(lost[0]) && c.master.Remove(lost[0]) {
+		if c.planner.settledEnough(lost[0]) && c.planner.remove(lost[0]) {
 			c.configured()
 		}
 		if c.w.Chance(0.5) {
 			c.w.After(c.w.Between(0, lease/2), func() { c.crash(c.nodes[pred-1], c.w.Between(0, 20*chain.Millisecond)) })
+		}
+	})
+}
+
+// attackHead cuts the head off from everyone but clients, and takes it out.
+func (c *indexCluster) attackHead() {
+	head := c.master.Config.Head()
+	if len(c.master.Config.Serving) < 2 {
+		return
+	}
+	c.cutFor(c.around([]chain.ReplicaID{head}), c.w.Between(c.opt.Index.Lease, 5*c.opt.Index.Lease))
+	c.w.After(c.w.Between(0, 50*chain.Millisecond), func() {
+		if !c.masterDown && c.planner.settledEnough(head) && c.planner.remove(head) {
+			c.configured()
 		}
 	})
 }
@@ -152,7 +202,7 @@ func (c *indexCluster) around(group []chain.ReplicaID) [][2]int {
 // attackReport holds a report of a joiner in sync for a while, in which its
 // source starts again and cannot reach it.
 func (c *indexCluster) attackReport(p *indexProc, joiner chain.ReplicaID) int64 {
-	if c.quiet || !c.w.Chance(0.1) {
+	if c.quiet || c.focus != focusReport || !c.w.Chance(0.6) {
 		return 0
 	}
 	hold := c.w.Between(0, 500*chain.Millisecond)
@@ -161,22 +211,34 @@ func (c *indexCluster) attackReport(p *indexProc, joiner chain.ReplicaID) int64 
 	return hold
 }
 
-// attackPromotion keeps a promotion from those that served before: all of them,
-// or the old tail, which is then taken out before its lease has ended.
+// attackPromotion keeps a promotion from those that served before; or isolates
+// the old tail, and takes it out before its lease has ended; or starts all old
+// members again at once, isolates the promoted one, and takes it out.
 func (c *indexCluster) attackPromotion() {
-	if c.quiet || !c.w.Chance(0.2) {
+	if c.quiet || c.focus != focusPromotion || !c.w.Chance(0.7) {
 		return
 	}
-	old := c.master.Config.Serving
-	old = old[:len(old)-1]
-	if c.w.Chance(0.5) {
+	serving := c.master.Config.Serving
+	old, promoted := serving[:len(serving)-1], serving[len(serving)-1]
+	gone := old[len(old)-1]
+	switch c.w.Rand.IntN(3) {
+	case 0:
 		c.cutFor(c.around(old), c.w.Between(chain.Second, 5*chain.Second))
 		return
+	case 1:
+		c.cutFor(c.around(old[len(old)-1:]), c.w.Between(chain.Second, 5*chain.Second))
+	case 2:
+		gone = promoted
+		at := c.w.Between(chain.Millisecond, 40*chain.Millisecond)
+		c.w.After(at, func() {
+			for _, r := range old {
+				c.crash(c.nodes[NodeOf(r)-1], 0)
+			}
+			c.cutFor(c.around([]chain.ReplicaID{promoted}), c.w.Between(chain.Second, 3*chain.Second))
+		})
 	}
-	tail := old[len(old)-1]
-	c.cutFor(c.around(old[len(old)-1:]), c.w.Between(chain.Second, 5*chain.Second))
-	c.w.After(c.w.Between(0, c.opt.Index.Lease/2), func() {
-		if !c.masterDown && c.master.Remove(tail) {
+	c.w.After(c.w.Between(40*chain.Millisecond, c.opt.Index.Lease/2), func() {
+		if !c.masterDown && c.planner.remove(gone) {
 			c.configured()
 		}
 	})
@@ -197,7 +259,7 @@ func (c *indexCluster) drain() {
 		})
 	}
 	c.w.After(c.w.Between(0, 100*chain.Millisecond), func() {
-		if !c.masterDown && c.w.Chance(0.7) && c.planner.settledEnough(tail) && c.master.Remove(tail) {
+		if !c.masterDown && c.w.Chance(0.7) && c.planner.settledEnough(tail) && c.planner.remove(tail) {
 			c.configured()
 		}
 	})

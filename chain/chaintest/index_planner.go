@@ -4,6 +4,7 @@ import (
 	"slices"
 
 	"catena/chain"
+	"catena/chain/internal/mutant"
 )
 
 // planner drives the simulated master for an index chain: it suspects (rightly
@@ -112,7 +113,7 @@ func (pl *planner) change() bool {
 		return pl.restart()
 	}
 	for _, r := range bad {
-		if m.Remove(r) {
+		if pl.remove(r) {
 			return true
 		}
 	}
@@ -128,9 +129,18 @@ func (pl *planner) change() bool {
 	}
 	if len(cfg.Serving) > int(cfg.Factor) {
 		r := cfg.Serving[c.w.Rand.IntN(len(cfg.Serving))]
-		return pl.settledEnough(r) && m.Remove(r)
+		return pl.settledEnough(r) && pl.remove(r)
 	}
 	return len(cfg.Syncing) == 0 && len(cfg.Serving) <= int(cfg.Factor) && pl.join()
+}
+
+// remove takes a member out, unless only settled members would be left whose
+// disks are gone: those never come back.
+func (pl *planner) remove(r chain.ReplicaID) bool {
+	left := pl.c.off.Off(mutant.UnsettledMayBeAlone) || slices.ContainsFunc(pl.c.master.Config.Settled, func(s chain.ReplicaID) bool {
+		return s != r && !pl.c.procs[s].wiped
+	})
+	return left && pl.c.master.Remove(r)
 }
 
 // settledEnough: by choice, no settled member goes while another is not settled.

@@ -70,6 +70,7 @@ type indexCluster struct {
 	callsLeft  int
 	lastOp     uint64
 	quiet      bool
+	focus      focus
 	check_     checker
 	refusals   map[chain.RefusalKind]int
 }
@@ -104,7 +105,7 @@ func (c *indexCluster) run(o IndexOptions) (err error) {
 
 func newIndexCluster(seed uint64, o IndexOptions) *indexCluster {
 	w := NewWorld(seed, NewTrace(o.Words))
-	c := &indexCluster{w: w, off: o.off, procs: map[chain.ReplicaID]*indexProc{}, refusals: map[chain.RefusalKind]int{}}
+	c := &indexCluster{w: w, off: o.off, procs: map[chain.ReplicaID]*indexProc{}, refusals: map[chain.RefusalKind]int{}, focus: focusOf(seed)}
 	c.opt = drawIndexShape(w)
 	c.net = NewNet(w, c.opt.Net, c.deliver)
 	c.check_ = checker{floor: make([]uint64, c.opt.Keys), tails: map[chain.Epoch]chain.ReplicaID{}, applied: map[uint64]Real{}}

@@ -66,3 +66,14 @@ func TestIndexSeeds(t *testing.T) {
 		t.Errorf("%s; see it again with -run TestIndexSeeds -seed %d -v", res, res.Seed)
 	}
 }
+
+func TestIndexSameSeedSameTrace(t *testing.T) {
+	for seed := uint64(1); seed <= 12; seed++ {
+		a, b := RunIndex(seed, IndexOptions{}), RunIndex(seed, IndexOptions{Words: 100})
+		require.NoError(t, a.Err)
+		require.Equal(t, a.Hash, b.Hash, "seed %d", seed)
+		require.Equal(t, a.Steps, b.Steps, "seed %d", seed)
+		other := RunIndex(seed+100, IndexOptions{})
+		require.NotEqual(t, a.Hash, other.Hash)
+	}
+}

@@ -85,7 +85,7 @@ func (r *Replica) onHello(from chain.ReplicaID, m *Hello) {
 	if from != r.state.Config.Pred(r.cfg.Self) || m.Stream < r.up.ch.Stream {
 		return
 	}
-	if !r.agreed {
+	if !r.agreed && !r.off.Off(mutant.HelloBeforeAgreed) {
 		r.holdHello(from, m)
 		return
 	}

@@ -54,7 +54,7 @@ func (r *Replica) mayOrder() (chain.RefusalKind, bool) {
 		return chain.RefusedNotReady, false
 	case !r.isHead():
 		return chain.RefusedNotHead, false
-	case r.phase != phaseActive || !r.agreed:
+	case r.phase != phaseActive || !r.agreed && !r.off.Off(mutant.OrderBeforeHello):
 		return chain.RefusedNotReady, false
 	case !r.writable():
 		return chain.RefusedBelowMinAck, false

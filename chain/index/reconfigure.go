@@ -126,9 +126,6 @@ func (r *Replica) activate() {
 		r.join = r.newLink(c.Syncing[0], true)
 		r.hello(r.join)
 	}
-	if r.off.Off(mutant.OrderBeforeHello) || r.off.Off(mutant.HelloBeforeAgreed) {
-		r.agreed = true
-	}
 	if held != nil {
 		r.onHello(c.Pred(self), held)
 	}
