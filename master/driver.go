@@ -54,7 +54,7 @@ func (s *Server) takeUp(v *voter) bool {
 		return false
 	}
 	if err := s.found(v); err != nil {
-		s.cfg.Logger.Error("the master cannot serve", "err", err)
+		s.cannotServe(err)
 		return false
 	}
 	s.led = v
@@ -64,6 +64,24 @@ func (s *Server) takeUp(v *voter) bool {
 	s.readyOnce.Do(func() { close(s.ready) })
 	return true
 }
+
+// cannotServe remembers an end from which only people help: the log is another
+// cluster's, or the cluster cannot be made as asked.
+func (s *Server) cannotServe(err error) {
+	var refused *state.RefusedError
+	if !errors.As(err, &refused) && !errors.Is(err, errForeign) {
+		s.cfg.Logger.Debug("the leader is not ready", "err", err)
+		return
+	}
+	s.neverOnce.Do(func() {
+		s.cfg.Logger.Error("the master cannot serve", "err", err)
+		s.broken.Store(&err)
+		close(s.never)
+	})
+}
+
+// errForeign says that the log belongs to another cluster.
+var errForeign = errors.New("master: the log is of another cluster")
 
 // found makes the cluster, or sees that it is the right one.
 func (s *Server) found(v *voter) error {
@@ -80,9 +98,7 @@ func (s *Server) found(v *voter) error {
 		st = v.fsm.state()
 	}
 	if st.Cluster != s.cfg.Cluster {
-		err := errorf("master: the log is of cluster %s, not %s", st.Cluster, s.cfg.Cluster)
-		s.broken.Store(&err)
-		return err
+		return errorf("%w: %s, not %s", errForeign, st.Cluster, s.cfg.Cluster)
 	}
 	return nil
 }

@@ -105,7 +105,7 @@ func newStore(id chain.StoreID) state.NewStore {
 func (w *world) config() Config {
 	w.reg = prometheus.NewRegistry()
 	cfg := Config{
-		Cluster: w.cluster, Recorded: w.recorded, Limits: &w.limits, Timing: w.timing, Registerer: w.reg,
+		Cluster: w.cluster, Recorded: w.voted(), Limits: &w.limits, Timing: w.timing, Registerer: w.reg,
 		OnVoters: func(ids []chain.StoreID) {
 			w.mu.Lock()
 			defer w.mu.Unlock()
@@ -140,6 +140,13 @@ func (w *world) start() {
 
 func (w *world) stop() {
 	require.NoError(w.t, w.srv.Close())
+}
+
+// voted gives the recorded voters.
+func (w *world) voted() []chain.StoreID {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.recorded
 }
 
 // onMap is the stores: they install and report.

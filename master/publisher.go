@@ -17,19 +17,17 @@ type publisher struct {
 	// before it. A log that is still being replayed would publish old maps.
 	open atomic.Bool
 	cmap atomic.Pointer[chain.Map]
+	// last is the state of which cmap was made.
+	last atomic.Pointer[state.State]
 
-	mu   sync.Mutex
-	next int
-	subs map[int]*subscriber
-}
-
-type subscriber struct {
-	call func(*chain.Map)
-	told uint64
+	mu sync.Mutex
+	// subs are the wake-ups of the subscribers, each with its own goroutine: one
+	// that is slow, because its disk is, holds up nobody else.
+	subs map[*chan struct{}]struct{}
 }
 
 func newPublisher(newest func() *state.State) *publisher {
-	return &publisher{newest: newest, wakeup: make(chan struct{}, 1), subs: map[int]*subscriber{}}
+	return &publisher{newest: newest, wakeup: make(chan struct{}, 1), subs: map[*chan struct{}]struct{}{}}
 }
 
 func (p *publisher) changed() { signal(p.wakeup) }
@@ -46,61 +44,61 @@ func (p *publisher) run(stop <-chan struct{}) {
 			return
 		case <-p.wakeup:
 		}
-		if !p.open.Load() {
-			continue
+		if p.open.Load() && p.renew() {
+			p.mu.Lock()
+			for c := range p.subs {
+				signal(*c)
+			}
+			p.mu.Unlock()
 		}
-		p.renew()
-		p.tell()
 	}
 }
 
 // renew makes the map of the newest state, if it is newer.
-func (p *publisher) renew() {
+func (p *publisher) renew() bool {
 	st := p.newest()
 	old := p.cmap.Load()
 	if st == nil || st.Cluster.IsZero() || old != nil && st.Version <= old.Version {
-		return
+		return false
 	}
+	p.last.Store(st)
 	p.cmap.Store(st.Map())
-}
-
-// tell calls the subscribers that lack the newest map, outside of the lock.
-func (p *publisher) tell() {
-	m := p.cmap.Load()
-	if m == nil {
-		return
-	}
-	p.mu.Lock()
-	var due []*subscriber
-	for i := range p.next {
-		if s := p.subs[i]; s != nil && s.told < m.Version {
-			s.told = m.Version
-			due = append(due, s)
-		}
-	}
-	p.mu.Unlock()
-	for _, s := range due {
-		s.call(m)
-	}
+	return true
 }
 
 // Map is the newest map published; nil before the first.
 func (s *Server) Map() *chain.Map { return s.pub.cmap.Load() }
 
 // Subscribe calls back with each newer map, the present one first, from one
-// goroutine; maps that a slow subscriber misses are left out. A call may still
-// come while cancel returns.
+// goroutine of its own; maps that a slow subscriber misses are left out. A call
+// may still come while cancel returns.
 func (s *Server) Subscribe(call func(*chain.Map)) (cancel func()) {
 	p := s.pub
+	wake, gone := make(chan struct{}, 1), make(chan struct{})
+	signal(wake)
 	p.mu.Lock()
-	id := p.next
-	p.next++
-	p.subs[id] = &subscriber{call: call}
+	p.subs[&wake] = struct{}{}
 	p.mu.Unlock()
-	p.changed()
-	return func() {
+	go func() {
+		var told uint64
+		for {
+			select {
+			case <-s.stopping:
+				return
+			case <-gone:
+				return
+			case <-wake:
+			}
+			if m := p.cmap.Load(); m != nil && m.Version > told {
+				told = m.Version
+				call(m)
+			}
+		}
+	}()
+	return sync.OnceFunc(func() {
 		p.mu.Lock()
-		defer p.mu.Unlock()
-		delete(p.subs, id)
-	}
+		delete(p.subs, &wake)
+		p.mu.Unlock()
+		close(gone)
+	})
 }

@@ -39,8 +39,10 @@ type Server struct {
 	// ready is closed when a leader has made or found the cluster.
 	ready     chan struct{}
 	readyOnce sync.Once
-	// broken is why this server can never be ready: the log is another cluster's.
-	broken atomic.Pointer[error]
+	// broken is why this server can never be ready; set before never is closed.
+	broken    atomic.Pointer[error]
+	never     chan struct{}
+	neverOnce sync.Once
 
 	mu sync.Mutex
 	// voters that run or have died in this process, by store.
@@ -63,7 +65,7 @@ func Start(cfg Config) (*Server, error) {
 	}
 	s := &Server{
 		cfg: cfg.withDefaults(), voters: map[chain.StoreID]*voter{}, unusable: map[chain.StoreID]error{},
-		wakeup: make(chan struct{}, 1), guardWake: make(chan struct{}, 1), stopping: make(chan struct{}), ready: make(chan struct{}), tell: make(chan []chain.StoreID, 1),
+		wakeup: make(chan struct{}, 1), guardWake: make(chan struct{}, 1), stopping: make(chan struct{}), ready: make(chan struct{}), tell: make(chan []chain.StoreID, 1), never: make(chan struct{}),
 	}
 	s.hub = &raftlog.Hub{Timeout: 2 * s.cfg.Timing.Heartbeat}
 	s.obs = newObserver(s.cfg, s.wake)
@@ -258,17 +260,23 @@ func (s *Server) leader() *voter {
 	return nil
 }
 
-// newest gives the newest state of any voter that counts; nil if there is none.
+// newest gives the newest state that is known: that of a voter that counts, or
+// the one published last, which is newer while followers lag behind a leader
+// that died. It is nil before there is one.
 func (s *Server) newest() *state.State {
 	var best *voter
-	var version uint64
+	last := s.pub.last.Load()
+	version := uint64(0)
+	if last != nil {
+		version = last.Version
+	}
 	for _, v := range s.all() {
-		if n := v.fsm.version(); best == nil || n > version {
+		if n := v.fsm.version(); n > version {
 			best, version = v, n
 		}
 	}
 	if best == nil {
-		return nil
+		return last
 	}
 	return best.fsm.state()
 }
@@ -277,9 +285,10 @@ func (s *Server) newest() *state.State {
 // decide; this only saves the time in which followers would wait for a leader.
 func (s *Server) elect() {
 	var best *voter
+	var term, index uint64
 	for _, v := range s.all() {
-		if v.votes() && (best == nil || v.raft.LastIndex() > best.raft.LastIndex()) {
-			best = v
+		if t, i := v.lastEntry(); v.votes() && (best == nil || t > term || t == term && i > index) {
+			best, term, index = v, t, i
 		}
 	}
 	if best == nil || s.leader() != nil {
@@ -342,10 +351,9 @@ func (s *Server) WaitReady(ctx context.Context) error {
 		return nil
 	case <-s.stopping:
 		return ErrNoLeader
+	case <-s.never:
+		return *s.broken.Load()
 	case <-ctx.Done():
-		if p := s.broken.Load(); p != nil {
-			return *p
-		}
 		return fmt.Errorf("%w: %w", ErrNoLeader, ctx.Err())
 	}
 }

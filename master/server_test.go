@@ -98,7 +98,7 @@ func TestEmptyDirInPlaceOfALostOne(t *testing.T) {
 			w.srv.Offer(newStore(d.id), victim)
 			w.waitFor("full again", 10*time.Second, w.full)
 			w.waitFor("three voters", 10*time.Second, func() bool {
-				return len(w.recorded) == 3 && slices.Contains(w.recorded, d.id) && !slices.Contains(w.recorded, victim)
+				return len(w.voted()) == 3 && slices.Contains(w.voted(), d.id) && !slices.Contains(w.voted(), victim)
 			})
 			for id := range w.srv.Map().Chains {
 				require.Len(t, w.members(id), 3)
@@ -122,7 +122,7 @@ func TestALostVoterMovesToASpareDir(t *testing.T) {
 		victim := w.srv.Status().Leader
 		w.fail(victim)
 		w.waitFor("a voter on the spare", 10*time.Second, func() bool {
-			return slices.Contains(w.recorded, storeID(4)) && len(w.recorded) == 3 && !slices.Contains(w.recorded, victim)
+			return slices.Contains(w.voted(), storeID(4)) && len(w.voted()) == 3 && !slices.Contains(w.voted(), victim)
 		})
 		w.waitFor("full on three of four", 30*time.Second, w.full)
 		w.check()
@@ -198,7 +198,7 @@ func TestSnapshotsAreTakenAndStartedFrom(t *testing.T) {
 			require.NoError(t, w.srv.SetFactor(t.Context(), uint8(2+i%2)))
 			w.waitFor("all chains follow", 20*time.Second, w.full)
 		}
-		time.Sleep(10 * time.Minute) // the library looks every few minutes
+		time.Sleep(5 * time.Minute) // the library looks every few minutes
 		snaps, err := w.srv.leader().log.Snapshots().List()
 		require.NoError(t, err)
 		require.NotEmpty(t, snaps)

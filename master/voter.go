@@ -3,6 +3,7 @@ package master
 import (
 	"errors"
 	"fmt"
+	"strconv"
 	"sync/atomic"
 
 	"catena/chain"
@@ -52,6 +53,13 @@ func (v *voter) votes() bool {
 	return false
 }
 
+// lastEntry tells how far the voter's log reaches, as elections compare it.
+func (v *voter) lastEntry() (term, index uint64) {
+	stats := v.raft.Stats()
+	term, _ = strconv.ParseUint(stats["last_log_term"], 10, 64) // 0 if the library should rename it
+	return term, v.raft.LastIndex()
+}
+
 // openVoter opens a directory's files. The voter does not run yet.
 func (s *Server) openVoter(d Dir) (*voter, error) {
 	v := &voter{store: d.Store, dead: make(chan struct{})}
@@ -82,6 +90,8 @@ func (s *Server) raftConfig(v *voter) *raft.Config {
 	c.HeartbeatTimeout = s.cfg.Timing.Heartbeat
 	c.ElectionTimeout = s.cfg.Timing.Heartbeat
 	c.LeaderLeaseTimeout = s.cfg.Timing.Heartbeat
+	// Only how soon followers apply rests on it, and the leader does not wait for that.
+	c.CommitTimeout = s.cfg.Timing.Heartbeat / 5
 	c.SnapshotThreshold = 256
 	c.TrailingLogs = 128
 	c.NoLegacyTelemetry = true

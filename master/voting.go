@@ -53,6 +53,9 @@ func (s *Server) running(id raft.ServerID) *voter {
 // one whose store replaces a lost one.
 func (s *Server) spare(servers []raft.Server) (Dir, bool) {
 	st := s.newest()
+	if st == nil {
+		return Dir{}, false
+	}
 	var found *Dir
 	for i, d := range s.cfg.Dirs {
 		is := func(sv raft.Server) bool { return sv.ID == serverID(d.Store) }
