@@ -148,6 +148,12 @@ func (c *chains) put(n byte, key string, chunks int) {
 
 func (c *chains) delete(key string) { c.do(key, &tablet.DeleteObject{}) }
 
+func (c *chains) count() int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return len(c.chunks)
+}
+
 // rows counts the rows of a kind in all tablets.
 func (c *chains) rows(kind byte) (n int) {
 	for _, r := range c.tablets {
@@ -338,7 +344,7 @@ func TestRunWorksUntilItIsStopped(t *testing.T) {
 			cfg.Now = func() time.Time {
 				c.mu.Lock()
 				defer c.mu.Unlock()
-				c.now = time.Now()
+				c.now = time.Now() // the bubble's
 				return c.now
 			}
 		})
@@ -347,13 +353,13 @@ func TestRunWorksUntilItIsStopped(t *testing.T) {
 		go func() { w.Run(ctx); close(done) }()
 		time.Sleep(14 * time.Minute)
 		synctest.Wait()
-		require.Len(t, c.chunks, 4)
+		require.Equal(t, 4, c.count())
 		time.Sleep(3 * time.Minute)
 		synctest.Wait()
-		require.Len(t, c.chunks, 1)
+		require.Equal(t, 1, c.count())
 		time.Sleep(31 * time.Hour)
 		synctest.Wait()
-		require.Empty(t, c.chunks)
+		require.Zero(t, c.count())
 		cancel()
 		<-done
 	})
