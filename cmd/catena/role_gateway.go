@@ -7,6 +7,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net"
 	"time"
 
@@ -39,12 +40,13 @@ func (g *gateway) start(ctx context.Context) error {
 	if err := g.r.masters.WaitReady(ctx); err != nil {
 		return err
 	}
+	log := slog.New(edge.LogHandler(g.r.Log.Handler())) // each line with the id of its request
 	var err error
-	if g.backend, err = cluster.New(cluster.Config{Index: g.r.client, Chunks: chunks{g.r.client}, Logger: g.r.Log, HoldBudget: int64(g.r.Config.BodyMemory)}); err != nil {
+	if g.backend, err = cluster.New(cluster.Config{Index: g.r.client, Chunks: chunks{g.r.client}, Logger: log, HoldBudget: int64(g.r.Config.BodyMemory)}); err != nil {
 		return err
 	}
 	api, err := s3api.New(s3api.Config{
-		Backend: g.backend, Logger: g.r.Log, Registerer: g.r.Metrics, TokenKey: g.r.Keys.NodeSecret[:],
+		Backend: g.backend, Region: g.r.Config.Region, Logger: log, Registerer: g.r.Metrics, TokenKey: g.r.Keys.NodeSecret[:],
 	})
 	if err != nil {
 		return err
@@ -95,9 +97,9 @@ func (g *gateway) stop(ctx context.Context) error { return g.server.Shutdown(ctx
 func (g *gateway) edgeConfig(api *s3api.API) edge.Config {
 	c := g.r.Config
 	return edge.Config{
-		Handler: api.Handle, Credentials: rootCredential{g.r.Keys}, Logger: g.r.Log,
-		Domains: c.Domains, TrustedProxies: c.TrustedProxies, RequireSignedPayload: c.RequireSignedPayload,
-		MaxConns: c.MaxConnections, MaxRequests: c.MaxRequests,
+		Handler: api.Handle, Credentials: rootCredential{g.r.Keys}, Logger: g.r.Log, Observer: api.Observer(), Region: c.Region,
+		Domains: c.Domains, TrustedProxies: c.TrustedProxies, RequireSignedPayload: c.RequireSignedPayload, RefuseSigV2: c.RefuseSigV2,
+		MaxConns: c.MaxConnections, MaxRequests: c.MaxRequests, BodyTimeout: c.BodyTimeout,
 	}
 }
 

@@ -63,7 +63,8 @@ func (r *role) dataChains() []chain.ChainID {
 	return out
 }
 
-// lister lists a chain's chunks at its tail.
+// lister lists a chain's chunks on all its replicas: a seal that failed half
+// way leaves its chunk on some of them only.
 type lister struct{ r *role }
 
 // ListChunks implements gc.Lister.
@@ -72,6 +73,29 @@ func (l lister) ListChunks(_ context.Context, c chain.ChainID, after chain.Chunk
 	if m == nil {
 		return nil, false, errNoMap
 	}
-	cfg := m.Chains[c]
-	return l.r.node.ListChunks(c, cfg.Tail(), after, max)
+	var pages [][]data.Header
+	var ends []chain.ChunkID // where the pages that have more after them end
+	for _, id := range m.Chains[c].Serving {
+		page, more, err := l.r.node.ListChunks(c, id, after, max)
+		if err != nil {
+			return nil, false, err
+		}
+		pages = append(pages, page)
+		if more && len(page) > 0 {
+			ends = append(ends, page[len(page)-1].ID)
+		}
+	}
+	return mergeHeaders(pages, ends), len(ends) > 0, nil
+}
+
+// mergeHeaders is the union of the pages up to the first end: what lies behind
+// it, some replica has not listed yet.
+func mergeHeaders(pages [][]data.Header, ends []chain.ChunkID) []data.Header {
+	all := slices.Concat(pages...)
+	if len(ends) > 0 {
+		end := slices.MinFunc(ends, chain.ChunkID.Compare)
+		all = slices.DeleteFunc(all, func(h data.Header) bool { return h.ID.Compare(end) > 0 })
+	}
+	slices.SortFunc(all, func(a, b data.Header) int { return a.ID.Compare(b.ID) })
+	return slices.CompactFunc(all, func(a, b data.Header) bool { return a.ID == b.ID })
 }
