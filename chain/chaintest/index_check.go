@@ -95,6 +95,17 @@ func (c *indexCluster) checkRecoverable() {
 	}
 }
 
+// checkSend: nothing is said in an epoch that is not on the speaker's disk, but
+// that it does not know a newer one.
+func (c *indexCluster) checkSend(p *indexProc, msg index.Message) {
+	if _, ok := msg.(*index.Ask); ok {
+		return
+	}
+	if st := p.durable.state; st == nil || st.Config.Epoch.Less(msg.MsgEpoch()) {
+		c.w.Fail("%s sends %s, and that epoch is not on its disk", p.id, describe(msg))
+	}
+}
+
 // checkServe: in one epoch one replica answers reads, its tail, and never below MinAck.
 func (c *indexCluster) checkServe(p *indexProc, e index.Serve) {
 	if e.Until == 0 {

@@ -43,11 +43,7 @@ func (c *indexCluster) faults() {
 			c.drain()
 			return
 		case focusCrash:
-			for _, n := range c.nodes {
-				if c.w.Chance(0.5) {
-					c.crash(n, c.w.Between(0, 20*chain.Millisecond))
-				}
-			}
+			c.attackStream()
 			return
 		}
 	}
@@ -164,6 +160,33 @@ func (c *indexCluster) attackTail() {
 		}
 		if c.w.Chance(0.5) {
 			c.w.After(c.w.Between(0, lease/2), func() { c.crash(c.nodes[pred-1], c.w.Between(0, 20*chain.Millisecond)) })
+		}
+	})
+}
+
+// attackStream holds what a replica sends to its successor, and starts the
+// replica again meanwhile: what both starts sent arrives in any order.
+func (c *indexCluster) attackStream() {
+	cfg := c.master.Config
+	if len(cfg.Serving) < 2 {
+		return
+	}
+	i := c.w.Rand.IntN(len(cfg.Serving) - 1)
+	d := c.w.Between(20*chain.Millisecond, 200*chain.Millisecond)
+	c.net.Clog(NodeOf(cfg.Serving[i]), NodeOf(cfg.Serving[i+1]), d)
+	c.w.After(c.w.Between(0, d), func() { c.crash(c.nodes[NodeOf(cfg.Serving[i])-1], c.w.Between(0, 5*chain.Millisecond)) })
+}
+
+// attackWrite starts everyone but the tail again while an entry is on its way
+// down: they lose it, the tail may have it.
+func (c *indexCluster) attackWrite(p *indexProc) {
+	cfg := c.master.Config
+	if c.quiet || c.focus != focusCrash || cfg.Head() != p.id || !c.w.Chance(0.1) {
+		return
+	}
+	c.w.After(c.w.Between(0, 4*c.opt.Net.MaxDelay), func() {
+		for _, r := range cfg.Serving[:len(cfg.Serving)-1] {
+			c.crash(c.nodes[NodeOf(r)-1], c.w.Between(0, 5*chain.Millisecond))
 		}
 	})
 }

@@ -19,7 +19,7 @@ var indexMutants = []struct {
 }{
 	{"ack before sync", mutant.AckBeforeSync, focusNone},
 	{"no epoch check", mutant.NoEpochCheck, focusNone},
-	{"epoch not persisted", mutant.EpochNotPersisted, focusPromotion},
+	{"epoch not persisted", mutant.EpochNotPersisted, focusNone},
 	{"read without a lease", mutant.ReadWithoutLease, focusTail},
 	{"commit before all have it", mutant.CommitBeforeAll, focusNone},
 	{"head counts durable acks", mutant.HeadCountsDurable, focusNone},

@@ -262,6 +262,7 @@ func (p *indexProc) do(effect index.Effect) {
 	switch e := effect.(type) {
 	case index.PersistEntry:
 		p.append(diskRecord{kind: recEntry, entry: e.Entry}, e.Token)
+		c.attackWrite(p)
 	case index.PersistState:
 		p.append(diskRecord{kind: recState, state: e.State}, e.Token)
 	case index.PersistTruncate:
@@ -274,6 +275,7 @@ func (p *indexProc) do(effect index.Effect) {
 	case index.EndInstall:
 		p.applied = e.Applied
 	case index.Send:
+		c.checkSend(p, e.Env.Msg.(index.Message))
 		c.net.Send(e.Env)
 	case index.Apply:
 		p.apply(e)

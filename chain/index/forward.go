@@ -435,8 +435,20 @@ func (r *Replica) owes(l *downLink) bool {
 
 // onReset: the receiver restarted, or never had this stream. Say hello again.
 func (r *Replica) onReset(from chain.ReplicaID, m *Reset) {
-	if l := r.linkTo(from); l != nil && l.state != linkHello && m.Channel == l.ch {
+	l := r.linkTo(from)
+	if l == nil || l.state == linkHello {
+		return
+	}
+	if m.Channel == l.ch || m.Stream == 0 && l.ch.Accept < m.Accept {
 		r.hello(l)
+	}
+}
+
+// tickUp asks for a hello while there is no stream: after a restart the
+// predecessor may have nothing to send, and so no way to notice.
+func (r *Replica) tickUp() {
+	if pred := r.state.Config.Pred(r.cfg.Self); r.up.ch.Accept == 0 && !pred.IsZero() {
+		r.send(pred, &Reset{Channel{Epoch: r.state.Config.Epoch, Accept: r.state.Boot << 32}})
 	}
 }
 

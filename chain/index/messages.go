@@ -94,6 +94,7 @@ type (
 		Based, Whole bool
 	}
 	// Reset says that the receiver knows no such stream: say hello again.
+	// Without a Stream it means every stream with a lower Accept.
 	Reset struct{ Channel }
 	// Fetch asks the successor for entries that the predecessor lost in a crash.
 	Fetch struct {

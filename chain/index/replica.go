@@ -245,6 +245,7 @@ func (r *Replica) tick() {
 	if r.phase != phaseActive {
 		return
 	}
+	r.tickUp()
 	r.tickLink(r.down)
 	r.tickLink(r.join)
 	r.tickLease()
