@@ -33,6 +33,8 @@ type Config struct {
 	Region string
 	// RequireSignedPayload refuses UNSIGNED-PAYLOAD over plain HTTP.
 	RequireSignedPayload bool
+	// RefuseSigV2 refuses presigned URLs of Signature Version 2.
+	RefuseSigV2 bool
 	// ServerName is the Server header. Default "Catena".
 	ServerName string
 

@@ -3,8 +3,8 @@ package edge
 import (
 	"context"
 	"fmt"
-	"log/slog"
 	"runtime/debug"
+	"slices"
 	"strings"
 	"time"
 
@@ -49,6 +49,7 @@ func (s *Server) serve(ctx *fasthttp.RequestCtx) {
 		panic("edge: a connection that did not come from our listener")
 	}
 	ex := &exchange{srv: s, c: c, h: c.head, id: s.ids.next(), start: time.Now()}
+	ex.peer = peer{ip: addrOf(c.remote), tls: c.isTLS} // of a refused head, nothing more is known
 	c.exchange = ex
 	c.wire = newWire(c, c.head)
 	s.cfg.Observer.RequestStarted()
@@ -150,8 +151,25 @@ func (ex *exchange) authenticate() (res *sigv4.Result, err error) {
 	return nil, err
 }
 
+// takeFromQuery makes header lines of the headers in a presigned query.
+func (ex *exchange) takeFromQuery(fields head.Fields) error {
+	if len(fields) == 0 {
+		return nil
+	}
+	if fields.Has("x-amz-copy-source") { // the route was chosen without it
+		return s3err.Newf(s3err.NotImplemented, "The copy source must be a header.").With("Header", "x-amz-copy-source")
+	}
+	h := *ex.h
+	h.Fields = append(slices.Clone(h.Fields), fields...)
+	ex.h = &h
+	return nil
+}
+
 // admit makes the Request, after the checks that need no handler.
 func (ex *exchange) admit(res *sigv4.Result) error {
+	if err := ex.takeFromQuery(res.FromQuery); err != nil {
+		return err
+	}
 	if err := ex.refuseRepeated(); err != nil {
 		return err
 	}
@@ -295,38 +313,4 @@ func (ex *exchange) end() {
 	}
 	ex.srv.cfg.Observer.RequestDone(ev)
 	ex.log(ev)
-}
-
-// log writes one line: what failed on our side as an error, all else for debugging. A line
-// never has a header, a query or a body, in which secrets could be.
-func (ex *exchange) log(ev Event) {
-	level := slog.LevelDebug
-	if ev.Status >= 500 && ev.Code != string(s3err.NotImplemented) && ev.Code != string(s3err.SlowDown) {
-		level = slog.LevelError
-	}
-	l := ex.srv.cfg.Logger
-	if !l.Enabled(ex.ctx, level) {
-		return
-	}
-	attrs := []slog.Attr{
-		slog.String("request_id", ex.id), slog.String("method", ex.h.Method), slog.String("op", ev.Op.String()),
-		slog.Int("status", ev.Status), slog.Int64("received", ev.Received), slog.Int64("sent", ev.Sent),
-		slog.Duration("total", ev.Total), slog.String("remote", ex.peer.ip.String()),
-	}
-	if ex.route != nil {
-		attrs = append(attrs, slog.String("bucket", ex.route.Bucket), slog.String("key", ex.route.Key))
-	}
-	if ex.req != nil {
-		attrs = append(attrs, slog.String("access_key", ex.req.Principal.AccessKey))
-	}
-	if ev.Code != "" {
-		attrs = append(attrs, slog.String("code", ev.Code))
-	}
-	if ex.err != nil {
-		attrs = append(attrs, slog.String("error", ex.err.Error()))
-	}
-	if ex.writeErr != nil {
-		attrs = append(attrs, slog.String("write_error", ex.writeErr.Error()))
-	}
-	l.LogAttrs(ex.ctx, level, "request", attrs...)
 }

@@ -59,3 +59,13 @@ func TestSignedForTheNameOfAProxy(t *testing.T) {
 		require.Equal(t, c.want, resp.StatusCode)
 	}
 }
+
+// TestSigV2CanBeRefused: Config.RefuseSigV2 reaches the verifier.
+func TestSigV2CanBeRefused(t *testing.T) {
+	target := "/bkt?AWSAccessKeyId=" + testKey + "&Expires=9999999999&Signature=AAAAAAAAAAAAAAAAAAAAAAAAAAA%3D"
+	for refuse, want := range map[bool]int{false: 403, true: 400} {
+		addr, _ := start(t, Config{RefuseSigV2: refuse})
+		resp, _ := dial(t, addr).do(t, "GET", "GET "+target+" HTTP/1.1\r\nHost: "+addr+"\r\n\r\n")
+		require.Equal(t, want, resp.StatusCode)
+	}
+}

@@ -27,8 +27,10 @@ type Server struct {
 	slots    chan struct{} // one for each request in progress
 	buffers  sync.Pool     // *[]byte, larger than the largest head
 	stopping atomic.Bool
-	ctx      context.Context // of all requests
-	cancel   context.CancelFunc
+	// slowDownLogged is the Unix second in which SlowDown was last logged as a warning.
+	slowDownLogged atomic.Int64
+	ctx            context.Context // of all requests
+	cancel         context.CancelFunc
 
 	left chan struct{} // a connection ended while stopping
 
@@ -44,7 +46,7 @@ func New(cfg Config) (*Server, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
-	verifier, err := sigv4.New(sigv4.Config{Store: cfg.Credentials, Now: cfg.Now})
+	verifier, err := sigv4.New(sigv4.Config{Store: cfg.Credentials, Now: cfg.Now, RefuseSigV2: cfg.RefuseSigV2})
 	if err != nil {
 		return nil, err
 	}

@@ -40,7 +40,7 @@ func (r *Request) refuseRepeated() error {
 	for i := 1; i < len(r.Query); i++ {
 		name := r.Query[i].Name
 		for j := range i {
-			if r.Query[j].Name == name && meaningful(name) {
+			if r.Query[j].Name == name && Meaningful(name) {
 				return s3err.InvalidArg(name, printable(r.Query[i].Value), "The parameter "+name+" was given more than once.")
 			}
 		}
@@ -48,7 +48,9 @@ func (r *Request) refuseRepeated() error {
 	return nil
 }
 
-func meaningful(name string) bool {
+// Meaningful says that a query parameter of this name changes what a request does or
+// answers.
+func Meaningful(name string) bool {
 	switch name {
 	case "versionId", "partNumber", "list-type", "prefix", "delimiter", "marker", "max-keys",
 		"start-after", "continuation-token", "encoding-type", "fetch-owner", "key-marker",

@@ -47,7 +47,8 @@ func areas() []area {
 		{"Checksums", testChecksums}, {"Multipart", testMultipart}, {"MultipartErrors", testMultipartErrors},
 		{"MultipartChecksums", testMultipartChecksums}, {"MultipartListing", testMultipartListing},
 		{"PartCopy", testPartCopy}, {"Attributes", testAttributes}, {"NotSet", testNotSet}, {"NotBuilt", testNotBuilt},
-		{"Anonymous", testAnonymous}, {"Presigned", testPresigned}, {"Versions", testVersions}, {"Atomic", testAtomic},
+		{"Anonymous", testAnonymous}, {"Presigned", testPresigned}, {"PresignedV2", testPresignedV2},
+		{"PresignedHeaders", testPresignedHeaders}, {"Versions", testVersions}, {"Atomic", testAtomic},
 		{"MinioClient", testMinioClient}, {"Random", testRandom},
 	}
 }

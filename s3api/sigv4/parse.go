@@ -23,8 +23,7 @@ func parseAuthorization(value string) (*signedParts, error) {
 	switch scheme {
 	case algorithm:
 	case "AWS":
-		return nil, s3err.Newf(s3err.InvalidRequest,
-			"The authorization mechanism you have provided is not supported. Please use AWS4-HMAC-SHA256.")
+		return nil, refusedV2()
 	default:
 		// The value is not repeated: it may be a secret of another system.
 		return nil, s3err.Newf(s3err.InvalidArgument, "Unsupported Authorization Type").With("ArgumentName", "Authorization")

@@ -38,6 +38,7 @@ const (
 	AuthAnonymous AuthKind = iota
 	AuthHeader
 	AuthPresigned
+	AuthPresignedV2
 )
 
 // String gives a word for logs and metrics.
@@ -47,6 +48,8 @@ func (k AuthKind) String() string {
 		return "header"
 	case AuthPresigned:
 		return "presigned"
+	case AuthPresignedV2:
+		return "presigned-v2"
 	}
 	return "anonymous"
 }
@@ -101,6 +104,9 @@ type Result struct {
 	// Chunks verifies the chunk signatures of a streaming body; nil unless
 	// Payload.Kind.SignedChunks().
 	Chunks *ChunkVerifier
+	// FromQuery are headers that a presigned query has instead of header lines, signed
+	// like these. A request has to be taken as if they were lines of its head.
+	FromQuery head.Fields
 }
 
 // Config configures a Verifier.
@@ -109,6 +115,8 @@ type Config struct {
 	Now   func() time.Time
 	// MaxSkew is how far the client's clock may be off. Default 15 min.
 	MaxSkew time.Duration
+	// RefuseSigV2 refuses presigned URLs of Signature Version 2 with 400 InvalidRequest.
+	RefuseSigV2 bool
 	// CacheSize bounds the cached signing keys. Default 1024.
 	CacheSize int
 }

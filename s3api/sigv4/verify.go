@@ -36,17 +36,18 @@ func (v *Verifier) Verify(r *Request) (*Result, error) {
 	q := r.Route.Query
 	inHeader := r.Headers.Has("authorization")
 	inQuery := q.Has("X-Amz-Signature") || q.Has("X-Amz-Algorithm")
+	inV2 := hasV2(q)
 	switch {
-	case q.Has("AWSAccessKeyId") || (q.Has("Signature") && q.Has("Expires")):
-		return nil, s3err.Newf(s3err.InvalidRequest,
-			"The authorization mechanism you have provided is not supported. Please use AWS4-HMAC-SHA256.")
-	case inHeader && inQuery:
-		return nil, s3err.Newf(s3err.InvalidArgument,
-			"Only one auth mechanism allowed; only the X-Amz-Algorithm query parameter, Signature query string parameter or the Authorization header should be specified")
+	case inV2 && v.cfg.RefuseSigV2:
+		return nil, refusedV2()
+	case inHeader && (inQuery || inV2), inQuery && inV2:
+		return nil, severalMechanisms()
 	case inHeader:
 		return v.verifyHeader(r)
 	case inQuery:
 		return v.verifyPresigned(r)
+	case inV2:
+		return v.verifyPresignedV2(r)
 	}
 	return anonymous(r)
 }
@@ -148,7 +149,17 @@ func (v *Verifier) verifyPresigned(r *Request) (*Result, error) {
 		return nil, s3err.Newf(s3err.InvalidRequest, "A presigned request cannot have a signed streaming payload.")
 	}
 	token := r.Headers.Has("x-amz-security-token") || q.Has("X-Amz-Security-Token")
-	return v.finish(r, p, payload, AuthPresigned, token)
+	res, err := v.finish(r, p, payload, AuthPresigned, token)
+	if err != nil {
+		return nil, err
+	}
+	res.FromQuery, err = headersInQuery(q, r.Headers, func(name string) bool {
+		return strings.HasPrefix(name, "x-amz-") && countsAsHeader(name)
+	})
+	if err != nil {
+		return nil, err
+	}
+	return res, nil
 }
 
 // finish looks the key up and compares the signature. An unknown key takes the same way
