@@ -16,6 +16,8 @@ type Config struct {
 	Admin string
 	// Domains are host suffixes: BUCKET.DOMAIN is virtual-host style.
 	Domains []string
+	// Region is the region that the store says it is in.
+	Region string
 	// TrustedProxies are the peers whose X-Forwarded-* headers count.
 	TrustedProxies []netip.Prefix
 
@@ -26,6 +28,8 @@ type Config struct {
 
 	// RequireSignedPayload refuses UNSIGNED-PAYLOAD over plain HTTP.
 	RequireSignedPayload bool
+	// RefuseSigV2 refuses presigned URLs of Signature Version 2.
+	RefuseSigV2 bool
 	// AccessKey and SecretKey replace the stored ones; both or neither. After
 	// Load they also hold what the ..._FILE settings named.
 	AccessKey string
@@ -53,6 +57,8 @@ type Config struct {
 	// masters' log.
 	Tablets, DataChains int
 
+	// BodyTimeout is how long the body of an S3 request may stall.
+	BodyTimeout time.Duration
 	// MaxConnections bounds the connections of the S3 listener, all addresses.
 	MaxConnections int
 	// MaxRequests bounds the S3 requests that are worked on at once.
@@ -70,10 +76,12 @@ func Default() Config {
 		Admin:          "127.0.0.1:9001",
 		DrainTimeout:   25 * time.Second,
 		ReleaseGrace:   15 * time.Minute,
+		Region:         "us-east-1",
 		LogFormat:      "auto",
 		LogLevel:       "info",
 		Tablets:        12,
 		DataChains:     32,
+		BodyTimeout:    30 * time.Second,
 		MaxConnections: 4096,
 		MaxRequests:    512,
 		BodyMemory:     256 << 20,
@@ -101,11 +109,13 @@ func settings() []setting {
 		{name: "s3", usage: "`address` of the S3 listener; several allowed", value: func(c *Config) value { return (*list)(&c.S3) }},
 		{name: "admin", usage: "`address` of the admin listener: health, metrics, and profiling while on loopback", value: func(c *Config) value { return (*text)(&c.Admin) }},
 		{name: "domain", usage: "`host` below which bucket names are host names (virtual-host style); several allowed", value: func(c *Config) value { return (*list)(&c.Domains) }},
+		{name: "region", usage: "`name` of the region that the store says it is in; signatures for any region are good", value: func(c *Config) value { return (*text)(&c.Region) }},
 		{name: "trusted-proxies", usage: "`CIDR` of proxies whose X-Forwarded-* headers count; several allowed", value: func(c *Config) value { return (*prefixes)(&c.TrustedProxies) }},
 		{name: "tls-cert", usage: "PEM `file` with the certificate chain, for S3 and admin; read again when it changes", value: func(c *Config) value { return (*text)(&c.TLSCert) }},
 		{name: "tls-key", usage: "PEM `file` with the certificate's private key", value: func(c *Config) value { return (*text)(&c.TLSKey) }},
 		{name: "tls-self-signed", usage: "make a certificate and keep it on the directories", value: func(c *Config) value { return (*boolean)(&c.TLSSelfSigned) }},
 		{name: "require-signed-payload", usage: "refuse UNSIGNED-PAYLOAD over plain HTTP", value: func(c *Config) value { return (*boolean)(&c.RequireSignedPayload) }},
+		{name: "refuse-sigv2", usage: "refuse presigned URLs of Signature Version 2, which boto3 and aws CLI 1 make by default", value: func(c *Config) value { return (*boolean)(&c.RefuseSigV2) }},
 		{name: "access-key", noFlag: true, usage: "access key; replaces the stored one", value: func(c *Config) value { return (*text)(&c.AccessKey) }},
 		{name: "secret-key", noFlag: true, secret: true, usage: "secret key; replaces the stored one", value: func(c *Config) value { return (*text)(&c.SecretKey) }},
 		{name: "access-key-file", usage: "`file` that holds the access key", value: func(c *Config) value { return (*text)(&c.AccessKeyFile) }},
@@ -118,6 +128,7 @@ func settings() []setting {
 		{name: "log-level", usage: "debug, info, warn or error", value: func(c *Config) value { return (*text)(&c.LogLevel) }},
 		{name: "tablets", usage: "index tablets of a new cluster", value: func(c *Config) value { return (*integer)(&c.Tablets) }},
 		{name: "data-chains", usage: "data chains of a new cluster", value: func(c *Config) value { return (*integer)(&c.DataChains) }},
+		{name: "body-timeout", usage: "`time` that the body of an S3 request may stall", value: func(c *Config) value { return (*duration)(&c.BodyTimeout) }},
 		{name: "max-connections", usage: "S3 connections at once", value: func(c *Config) value { return (*integer)(&c.MaxConnections) }},
 		{name: "max-requests", usage: "S3 requests worked on at once", value: func(c *Config) value { return (*integer)(&c.MaxRequests) }},
 		{name: "body-memory", usage: "`bytes` of request bodies held in memory at once (256MiB)", value: func(c *Config) value { return &c.BodyMemory }},

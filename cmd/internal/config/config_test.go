@@ -84,7 +84,8 @@ func TestEverySettingFromEverySource(t *testing.T) {
 	samples := map[string]string{"s3": "127.0.0.1:77", "admin": "127.0.0.1:78", "domain": "s3.example.com", "trusted-proxies": "10.0.0.0/8", "tls-cert": "c.pem", "tls-key": "k.pem",
 		"tls-self-signed": "true", "require-signed-payload": "true", "access-key": "ACCESS", "secret-key": "secret-77", "access-key-file": "a.txt", "secret-key-file": "s.txt",
 		"buckets": "aaa", "drain-delay": "3s", "drain-timeout": "4s", "release-grace": "5s", "log-format": "json", "log-level": "debug", "tablets": "7", "data-chains": "8", "max-connections": "9",
-		"max-requests": "10", "body-memory": "64MiB", "index-cache": "2MiB", "dirs": "/d"}
+		"max-requests": "10", "body-memory": "64MiB", "index-cache": "2MiB", "dirs": "/d",
+		"region": "eu-west-1", "refuse-sigv2": "true", "body-timeout": "6s"}
 	for _, s := range settings() {
 		sample, ok := samples[s.name]
 		require.True(t, ok, "a sample for %s", s.name)
@@ -179,15 +180,17 @@ func TestKeyFiles(t *testing.T) {
 func TestEveryProblemAtOnce(t *testing.T) {
 	_, err := Load(Input{Environ: []string{"CATENA_S3=nowhere,127.0.0.1:99999,127.0.0.1:9001", "CATENA_TLS_CERT=x", "CATENA_TLS_SELF_SIGNED=1", "CATENA_ACCESS_KEY=a", "CATENA_SECRET_KEY=short",
 		"CATENA_DOMAIN=UPPER.com,10.0.0.1", "CATENA_BUCKETS=ab,ok-bucket,ok-bucket", "CATENA_LOG_FORMAT=xml", "CATENA_LOG_LEVEL=loud", "CATENA_TABLETS=0", "CATENA_DATA_CHAINS=many",
-		"CATENA_DRAIN_DELAY=-1s", "CATENA_DRAIN_TIMEOUT=0s", "CATENA_BODY_MEMORY=1KiB", "CATENA_INDEX_CACHE=1", "CATENA_MAX_CONNECTIONS=-1", "CATENA_MAX_REQUESTS=0", "CATENA_TRUSTED_PROXIES=here"}})
+		"CATENA_DRAIN_DELAY=-1s", "CATENA_DRAIN_TIMEOUT=0s", "CATENA_BODY_MEMORY=1KiB", "CATENA_INDEX_CACHE=1", "CATENA_MAX_CONNECTIONS=-1", "CATENA_MAX_REQUESTS=0", "CATENA_TRUSTED_PROXIES=here",
+		"CATENA_REGION=EU", "CATENA_BODY_TIMEOUT=0s"}})
 	for _, want := range []string{`"nowhere": want host:port`, `"127.0.0.1:99999": the port`, "127.0.0.1:9001 is used by s3 already", "tls-cert and tls-key belong together", "exclude each other",
 		"access key has 1 characters", "secret key has 5 characters", `"UPPER.com" is not a host name`, `"10.0.0.1" is not a host name`, `"ab" is not a bucket name`, `"ok-bucket" is given twice`,
 		`log-format: "xml"`, `log-level: "loud"`, "tablets: 0", `CATENA_DATA_CHAINS: "many" is not valid`, "drain-delay: -1s", "drain-timeout: 0s", "body-memory: 1KiB", "index-cache: 1 ",
-		"max-connections: -1", "max-requests: 0", `CATENA_TRUSTED_PROXIES: "here" is not valid`} {
+		"max-connections: -1", "max-requests: 0", `CATENA_TRUSTED_PROXIES: "here" is not valid`,
+		`region: "EU"`, "body-timeout: 0s"} {
 		require.ErrorContains(t, err, want)
 	}
 	require.NotContains(t, err.Error(), "short")
-	require.Len(t, unwrap(err), 22)
+	require.Len(t, unwrap(err), 24)
 }
 
 func unwrap(err error) (out []error) {

@@ -119,6 +119,9 @@ func (c Config) checkNames() (errs []error) {
 			errs = append(errs, fmt.Errorf("domain: %q is given twice", d))
 		}
 	}
+	if len(c.Region) > 63 || !isHostName(c.Region) || strings.Contains(c.Region, ".") {
+		errs = append(errs, fmt.Errorf("region: %q is not a region name (lower-case letters, digits and '-')", c.Region))
+	}
 	for i, b := range c.Buckets {
 		_, ipErr := netip.ParseAddr(b)
 		switch {
@@ -155,6 +158,9 @@ func (c Config) checkNumbers() (errs []error) {
 	}
 	if c.ReleaseGrace < time.Second {
 		errs = append(errs, fmt.Errorf("release-grace: %s is below 1s", c.ReleaseGrace))
+	}
+	if c.BodyTimeout <= 0 {
+		errs = append(errs, fmt.Errorf("body-timeout: %s is not above 0", c.BodyTimeout))
 	}
 	if c.BodyMemory < 32<<20 {
 		errs = append(errs, fmt.Errorf("body-memory: %s is below 32MiB", c.BodyMemory))
