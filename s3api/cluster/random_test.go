@@ -63,8 +63,10 @@ func newDuel(t *testing.T, seed uint64) *duel {
 
 var duelKeys = []string{"a", "a/1", "a/2", "a/b/3", "b", "c/", "c/x", "d\x00e", "é"}
 
-func (d *duel) key() string  { return duelKeys[d.rnd.IntN(len(duelKeys))] }
-func (d *duel) data() []byte { return noise(d.rnd.Uint64(), []int{0, 10, 1000, 1001, 250_000}[d.rnd.IntN(5)]) }
+func (d *duel) key() string { return duelKeys[d.rnd.IntN(len(duelKeys))] }
+func (d *duel) data() []byte {
+	return noise(d.rnd.Uint64(), []int{0, 10, 1000, 1001, 250_000}[d.rnd.IntN(5)])
+}
 
 var ignore = cmp.Options{
 	cmpopts.IgnoreTypes(time.Time{}), cmpopts.EquateEmpty(),
