@@ -151,7 +151,7 @@ func testPresignedV2(t *testing.T, s *suite) {
 	req.URL.RawQuery += "&Expires=9999999999"
 	require.Equal(t, 400, s.do(t, req).status, "two dates")
 	require.Equal(t, "AccessDenied", s.do(t, s.presignV2(t, get, -1)).code, "expired")
-	wrong := *s
+	wrong := suite{Target: s.Target, base: s.base}
 	wrong.SecretKey += "x"
 	require.Equal(t, "SignatureDoesNotMatch", s.do(t, wrong.presignV2(t, get, 600)).code)
 	wrong.AccessKey += "x"
