@@ -33,10 +33,7 @@ func TestMastersAndStores(t *testing.T) {
 	require.NoError(t, r.startMasters(ctx))
 	require.NoError(t, r.startStores(ctx))
 	require.NoError(t, r.masters.WaitReady(ctx))
-	for r.ready(ctx) != nil {
-		require.NoError(t, ctx.Err(), "%v", r.ready(ctx))
-		time.Sleep(5 * time.Millisecond)
-	}
+	require.Eventually(t, func() bool { return r.ready(ctx) == nil }, 15*time.Second, 5*time.Millisecond)
 	cmd := tablet.Command{Op: chain.OpID{1}, Action: &tablet.Empty{}}
 	a, err := r.client.Do(ctx, cmd.Owner(), cmd)
 	require.NoError(t, err)
