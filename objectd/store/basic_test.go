@@ -71,7 +71,7 @@ func decodeRows(b []byte) (rows tablet.Rows, err error) {
 
 func testConfig(fs vfs.FS) Config {
 	return Config{FS: fs, Dir: "d", StoreID: testStore, SegmentSize: MinSegmentSize, MemTableBytes: 256 << 10,
-		InlineBytes: 64, ReserveBytes: 1, DecodeRows: decodeRows}
+		InlineBytes: 64, ReserveBytes: 1, DecodeRows: decodeRows, forwardFrom: 1}
 }
 
 func open(t testing.TB, fs vfs.FS) *Store {
@@ -149,8 +149,12 @@ func chunkBytes(n, size int) []byte {
 	return b
 }
 
+func headerOf(n, size int) data.Header {
+	return data.Header{ID: chunkID(n), Bucket: chain.BucketID{9}, Key: fmt.Sprint("key", n), Stamp: int64(n), Size: uint32(size)}
+}
+
 func writeChunk(s *Store, k Key, n, size int) error {
-	h := data.Header{ID: chunkID(n), Bucket: chain.BucketID{9}, Key: fmt.Sprint("key", n), Stamp: int64(n), Size: uint32(size)}
+	h := headerOf(n, size)
 	if err := s.Reserve(k, h); err != nil {
 		return err
 	}

@@ -97,6 +97,12 @@ func (st *stager) stage(r *Record) error {
 	case recSeal, recClone:
 		key := append(replicaKey(k, subChunks), chunkKey(r.chunk.header.ID)...)
 		b := st.batch(r)
+		if r.first != 0 {
+			same, err := st.s.sameChunk(key, r.first)
+			if err != nil || !same {
+				return err
+			}
+		}
 		st.chunks[string(key)] = r.chunk
 		return b.Set(key, encodeChunkRow(r), nil)
 	case recRemove:
@@ -302,8 +308,8 @@ func (s *Store) settle(r *Record) {
 		rep.applied = r.apply
 		rep.pop(r.apply.Seq)
 	case recSeal:
-		delete(rep.open, r.chunk.header.ID)
-		if s.space != nil {
+		if s.space != nil && r.first == 0 {
+			delete(rep.open, r.chunk.header.ID)
 			s.space.sealed(r.chunk.extent)
 		}
 	case recRemove:

@@ -55,6 +55,10 @@ type Config struct {
 	Registerer prometheus.Registerer
 	// Now is used for metrics and for how old a reading of free space may be. nil: time.Now.
 	Now func() time.Time
+
+	// forwardFrom is how many ended segments there must be before live records
+	// are written forward; tests make it small. 0: 4.
+	forwardFrom int
 }
 
 // Cache holds blocks of rows in memory, for all stores of a process.
@@ -78,6 +82,9 @@ func (c *Config) setDefaults() {
 	def(&c.RetainBytes, 8<<20)
 	if c.InlineBytes == 0 {
 		c.InlineBytes = 512
+	}
+	if c.forwardFrom == 0 {
+		c.forwardFrom = 4
 	}
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)

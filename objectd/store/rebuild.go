@@ -226,7 +226,9 @@ func (rb *rebuilder) page(k *rebuilt, r *Record) error {
 		if h.first == 0 {
 			h.first = r.firstNo()
 		}
-		if k.void(h.first, h.rev) {
+		// A copy of a row that is newer than the position stands in for an entry
+		// that is still in the log, and is pending again.
+		if k.void(h.first, h.rev) || h.rev > k.applied.Rev {
 			continue
 		}
 		val := append(appendRowHead(nil, h), p.value...)

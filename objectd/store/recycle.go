@@ -1,7 +1,6 @@
 package store
 
 import (
-	"encoding/binary"
 	"errors"
 	"slices"
 	"time"
@@ -127,7 +126,8 @@ func (s *Store) keepFree() int {
 // (so no replay needs them), no row, chunk or older reader points into them,
 // and what a rebuild needs to know of the replicas is written forward first.
 // Oldest first is what keeps every delete and truncation record longer than
-// any record that it voids.
+// any record that it voids. Where what is behind is mostly dead, the live rest
+// of the oldest segment is written forward, and the next round frees it.
 func (s *Store) recycleLog(all bool) error {
 	old := s.recyclable()
 	if len(old) == 0 || !all && len(old) < s.scanAt {
@@ -137,23 +137,34 @@ func (s *Store) recycleLog(all bool) error {
 	if err != nil {
 		return s.readError("scan rows", Key{}, err)
 	}
-	n := slices.IndexFunc(old, func(g *segment) bool { return live[g.inc] > 0 })
+	n := slices.IndexFunc(old, func(g *segment) bool { return live[g.inc].count > 0 })
 	if n < 0 {
 		n = len(old)
 	}
 	// The scan is not cheap: wait until a quarter more is there to look at.
 	s.scanAt = len(old) - n + 1 + (len(old)-n)/4
-	if n == 0 {
-		return nil
+	if n > 0 {
+		if !s.pins.clear(gen) {
+			s.scanAt = 0 // a reader is in the way; look again at the next kick
+			return nil
+		}
+		if err := s.freeOldest(old[:n]); err != nil {
+			return err
+		}
 	}
-	if !s.pins.clear(gen) {
-		s.scanAt = 0 // a reader is in the way; look again at the next kick
-		return nil
-	}
-	if err := s.writeImages(old[n-1]); err != nil {
+	return s.forwardOldest(old[n:], live)
+}
+
+// freeOldest frees segments that a scan found dead. The rows that it saw are
+// flushed first: after a crash no row may point into a freed segment.
+func (s *Store) freeOldest(dead []*segment) error {
+	if err := s.writeImages(dead[len(dead)-1]); err != nil {
 		return err
 	}
-	for _, g := range old[:n] {
+	if err := s.flushRows(); err != nil {
+		return err
+	}
+	for _, g := range dead {
 		if err := s.segs.free(g, s.floor.Load(), s.keepFree()); err != nil {
 			return s.fail("free record segment", err)
 		}
@@ -178,33 +189,56 @@ func (s *Store) recyclable() []*segment {
 	return out
 }
 
+// liveness is what of a record segment is still pointed at.
+type liveness struct {
+	count int
+	bytes int64
+}
+
 // liveSegments counts, for each use of a record segment, the rows and chunks
 // whose records it holds. gen is the generation of readers that may see rows
 // which the scan does not.
-func (s *Store) liveSegments() (gen uint64, live map[uint64]int, err error) {
+func (s *Store) liveSegments() (gen uint64, live map[uint64]liveness, err error) {
 	snap := s.db.NewSnapshot()
 	gen = s.pins.retire()
-	live = map[uint64]int{}
+	live = map[uint64]liveness{}
+	err = eachPointer(snap, func(key, v []byte, inc uint64, size int64) error {
+		l := live[inc]
+		live[inc] = liveness{l.count + 1, l.bytes + size}
+		return nil
+	})
+	return gen, live, errors.Join(err, snap.Close())
+}
+
+// eachPointer calls fn for every row and chunk with the use of the record
+// segment that holds its record, and about how long that is.
+func eachPointer(snap *pebble.Snapshot, fn func(key, v []byte, inc uint64, size int64) error) error {
 	it, err := snap.NewIter(&pebble.IterOptions{LowerBound: []byte{keyReplica}, UpperBound: []byte{keyReplica + 1}})
 	if err != nil {
-		return gen, nil, errors.Join(err, snap.Close())
+		return err
 	}
 	for ok := it.First(); ok && err == nil; ok = it.Next() {
-		switch _, sub, _, _ := parseReplicaKey(it.Key()); sub {
+		key, v := it.Key(), it.Value()
+		size := int64(len(key) + len(v))
+		var inc uint64
+		switch _, sub, _, _ := parseReplicaKey(key); sub {
 		case subRows:
-			var h rowHead
-			if h, _, err = parseRowHead(it.Value()); err == nil {
-				live[h.inc]++
+			h, rest, herr := parseRowHead(v)
+			err, inc = herr, h.inc
+			if h.tag == tagPlace && err == nil {
+				p, perr := parsePlace(rest, inc)
+				err, size = perr, size+int64(p.n)
 			}
 		case subChunks:
-			inc, n := binary.Uvarint(it.Value())
-			if n <= 0 {
-				err = errRow
-			}
-			live[inc]++
+			inc, err = parseUvarint(v)
+		default:
+			continue
+		}
+		if err == nil {
+			err = fn(key, v, inc, size)
 		}
 	}
-	return gen, live, errors.Join(err, it.Error(), it.Close(), snap.Close())
+	return errors.Join(err, it.Error(), it.Close())
 }
 
 // writeImages writes forward what a rebuild must know of every replica whose
@@ -223,6 +257,12 @@ func (s *Store) writeImages(last *segment) error {
 	if len(recs) == 0 {
 		return nil
 	}
+	return s.appendAlone(recs)
+}
+
+// appendAlone has the writer make and write records when everything before
+// them is durable and settled, and waits.
+func (s *Store) appendAlone(recs []Record) error {
 	done := make(chan error, 1)
 	if !s.log1.put(item{recs: recs, alone: true, done: func(err error) { done <- err }}) {
 		return &Error{Kind: ErrClosed, Op: "recycle"}

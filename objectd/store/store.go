@@ -58,8 +58,9 @@ type Store struct {
 	floor      atomic.Uint64
 	sinceFlush atomic.Int64
 
-	maint    sync.Mutex // one maintenance at a time; guards scanAt
+	maint    sync.Mutex // one maintenance at a time; guards scanAt and stuck
 	scanAt   int
+	stuck    uint64 // the newest use of a segment whose rest cannot be read
 	kicked   chan struct{}
 	quit     chan struct{}
 	workers  sync.WaitGroup
