@@ -1,0 +1,96 @@
+package chaintest
+
+import (
+	"flag"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"catena/chain/internal/mutant"
+
+	"github.com/stretchr/testify/require"
+)
+
+var updateFlag = flag.Bool("update", false, "rewrite the golden output of scenarios; read the diff before it is committed")
+
+// scenarioRules are the scenarios that show what a rule is for: without it the
+// story goes another way.
+var scenarioRules = map[string][]mutant.Rule{
+	"index_cx1_new_tail.txt":          {mutant.NoTailBarrier},
+	"index_cx2_promoted_alone.txt":    {mutant.UnsettledMayBeAlone},
+	"index_cx3_sole_survivor.txt":     {mutant.ReadBelowMinAck, mutant.CommitBelowMinAck},
+	"index_cx4_stale_head.txt":        {mutant.AnswerUnconfirmed},
+	"index_cx5_old_stream.txt":        {mutant.NoStreamRule},
+	"index_cx6_one_restarts.txt":      {mutant.TruncateToApplied},
+	"index_unfinished_wait.txt":       {mutant.NoRestartWait, mutant.NoWaitOut},
+	"index_joiner_not_ahead.txt":      {mutant.JoinerAheadOfSource},
+	"index_report_then_restart.txt":   {mutant.PathNotPersisted},
+	"index_snapshot_under_writes.txt": {mutant.CopyNothing},
+}
+
+// TestIndexScenarios plays the stories of chain/testdata. A file is a list of
+// commands, each followed by "----" and what came of it; "#" begins a comment.
+func TestIndexScenarios(t *testing.T) {
+	files, err := filepath.Glob("../testdata/index_*.txt")
+	require.NoError(t, err)
+	require.GreaterOrEqual(t, len(files), len(scenarioRules))
+	for _, file := range files {
+		t.Run(filepath.Base(file), func(t *testing.T) {
+			text, err := os.ReadFile(file)
+			require.NoError(t, err)
+			blocks := parseScenario(string(text))
+			got := playScenario(blocks, mutant.Set{})
+			if *updateFlag {
+				require.NoError(t, os.WriteFile(file, []byte(got), 0o644))
+				return
+			}
+			require.Equal(t, string(text), got)
+			for _, rule := range scenarioRules[filepath.Base(file)] {
+				require.NotEqual(t, got, playScenario(blocks, mutant.Without(rule)), "the story does not need rule %d", rule)
+			}
+		})
+	}
+}
+
+// scenarioBlock is a command, with the comments before it.
+type scenarioBlock struct{ comment, command string }
+
+func parseScenario(text string) []scenarioBlock {
+	var blocks []scenarioBlock
+	comment, inOutput := "", false
+	for line := range strings.Lines(text) {
+		switch trimmed := strings.TrimSpace(line); {
+		case trimmed == "":
+			if !inOutput && comment != "" {
+				comment += line
+			}
+			inOutput = false
+		case inOutput:
+		case trimmed == "----":
+			inOutput = true
+		case strings.HasPrefix(trimmed, "#"):
+			comment += line
+		default:
+			blocks = append(blocks, scenarioBlock{comment, trimmed})
+			comment = ""
+		}
+	}
+	return blocks
+}
+
+func playScenario(blocks []scenarioBlock, off mutant.Set) string {
+	var commands []string
+	for _, b := range blocks {
+		commands = append(commands, b.command)
+	}
+	outs := runScenario(commands, off)
+	var text strings.Builder
+	for i, b := range blocks {
+		text.WriteString(b.comment + b.command + "\n----\n" + outs[i])
+		if i < len(blocks)-1 {
+			text.WriteString("\n")
+		}
+	}
+	return text.String()
+}
