@@ -85,3 +85,21 @@ func (o *Observed) steady(st *State, id chain.StoreID) bool {
 	hold := o.Limits.Hold << min(h.Flaps-1, 6)
 	return int64(o.Now-h.Since) >= hold
 }
+
+// FullCount tells of how many chains the replicas themselves say that all is
+// well: as many members as wanted serve, settled, on live stores, nobody joins,
+// and each member has installed the newest epoch.
+func (st *State) FullCount(installed func(chain.ChainID, chain.ReplicaID) chain.Epoch, down func(chain.StoreID) bool) (full int) {
+	for _, c := range st.Chains {
+		cfg := &c.Config
+		ok := len(cfg.Serving) >= int(max(cfg.Factor, st.Factor)) && len(cfg.Settled) == len(cfg.Serving) && len(cfg.Syncing) == 0
+		for _, r := range cfg.Serving {
+			s := st.Store(r.Store)
+			ok = ok && s != nil && s.State == chain.StoreLive && !down(r.Store) && installed(cfg.Chain, r) == cfg.Epoch && !c.isSuspect(r)
+		}
+		if ok {
+			full++
+		}
+	}
+	return full
+}

@@ -9,8 +9,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-
-	"catena/chain"
 )
 
 // snapshotMagic starts every snapshot; the number is the version. A version
@@ -70,21 +68,3 @@ func DecodeSnapshot(b []byte) (*State, error) {
 }
 
 func checksum(b []byte) uint32 { return crc32.Checksum(b, crc32.MakeTable(crc32.Castagnoli)) }
-
-// FullCount tells of how many chains the replicas themselves say that all is
-// well: as many members as wanted serve, settled, on live stores, nobody joins,
-// and each member has installed the newest epoch.
-func (st *State) FullCount(installed func(chain.ChainID, chain.ReplicaID) chain.Epoch, down func(chain.StoreID) bool) (full int) {
-	for _, c := range st.Chains {
-		cfg := &c.Config
-		ok := len(cfg.Serving) >= int(max(cfg.Factor, st.Factor)) && len(cfg.Settled) == len(cfg.Serving) && len(cfg.Syncing) == 0
-		for _, r := range cfg.Serving {
-			s := st.Store(r.Store)
-			ok = ok && s != nil && s.State == chain.StoreLive && !down(r.Store) && installed(cfg.Chain, r) == cfg.Epoch && !c.isSuspect(r)
-		}
-		if ok {
-			full++
-		}
-	}
-	return full
-}
