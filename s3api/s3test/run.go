@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"net/http"
 	"net/url"
+	"strconv"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -59,6 +60,19 @@ func Run(t *testing.T, target Target) {
 	s := newSuite(t, target)
 	for _, a := range areas() {
 		t.Run(a.name, func(t *testing.T) { a.run(t, s) })
+	}
+}
+
+// RunRandom runs only the random comparison with the model, for all seeds at once, each in
+// a bucket of its own.
+func RunRandom(t *testing.T, target Target, seeds ...uint64) {
+	t.Helper()
+	s := newSuite(t, target)
+	for _, seed := range seeds {
+		t.Run("seed "+strconv.FormatUint(seed, 10), func(t *testing.T) {
+			t.Parallel()
+			s.randomRun(t, seed, s.Ops)
+		})
 	}
 }
 

@@ -3,7 +3,6 @@ package badinput
 import (
 	"bytes"
 	"fmt"
-	"net"
 	"strings"
 	"testing"
 	"time"
@@ -136,7 +135,7 @@ func (s *suite) interrupted(t *testing.T) {
 			r := s.put("interrupted", strings.Repeat("n", 30000))
 			raw := r.bytes()
 			c.conn.Write(raw[:len(raw)-30000+n])
-			c.conn.(*net.TCPConn).CloseWrite()
+			c.conn.(interface{ CloseWrite() error }).CloseWrite()
 			a, err := c.read("PUT")
 			if err == nil {
 				err = is(400, "IncompleteBody").closed().check(a)

@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"crypto/rand"
 	"crypto/sha256"
+	"crypto/tls"
 	"encoding/hex"
 	"encoding/xml"
 	"errors"
@@ -23,9 +24,11 @@ import (
 
 // Target is the endpoint to test. Addr and the keys are required.
 type Target struct {
-	Addr                 string // host:port, plain HTTP
+	Addr                 string // host:port
 	AccessKey, SecretKey string
 	Region               string // default us-east-1
+	// TLS is the client's side; nil for plain HTTP.
+	TLS *tls.Config
 	// Domain is the server's base domain of virtual-host style; "" leaves row 39 out.
 	Domain string
 	// BodyTimeout is the server's deadline for a stalled body; 0 leaves row 18 out.
@@ -183,6 +186,11 @@ type client struct {
 func (s *suite) dial(t *testing.T) *client {
 	t.Helper()
 	c, err := net.DialTimeout("tcp", s.Addr, patience)
+	if err == nil && s.TLS != nil {
+		conn := tls.Client(c, s.TLS)
+		conn.SetDeadline(time.Now().Add(patience))
+		c, err = conn, conn.Handshake()
+	}
 	if err != nil {
 		t.Fatalf("the server does not accept connections: %v", err)
 	}
