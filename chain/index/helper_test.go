@@ -12,7 +12,7 @@ import (
 // pipe is a chain of replicas without faults: effects are carried out at once,
 // messages are delivered in order, disks sync when told to.
 type pipe struct {
-	t       *testing.T
+	t       testing.TB
 	now     chain.Now
 	r       map[chain.ReplicaID]*Replica
 	m       map[chain.ReplicaID]*words
@@ -41,7 +41,7 @@ func conf(n uint64, serving ...byte) chain.Config {
 	return c
 }
 
-func newPipe(t *testing.T, ids ...byte) *pipe {
+func newPipe(t testing.TB, ids ...byte) *pipe {
 	p := &pipe{
 		t: t, now: chain.Now{Mono: 1000, WallMs: 1}, autoAck: true,
 		r: map[chain.ReplicaID]*Replica{}, m: map[chain.ReplicaID]*words{}, tokens: map[chain.ReplicaID]uint64{},

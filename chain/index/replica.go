@@ -161,6 +161,7 @@ func (r *Replica) recover(rec Recovered) error {
 		return err
 	}
 	r.durable = r.log.last().Seq
+	r.trim()
 	if r.state.Installing {
 		return nil
 	}
