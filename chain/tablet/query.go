@@ -28,6 +28,10 @@ func (q *Query) Owner() []byte { return chain.OwnerKey(q.Bucket, q.Key) }
 type View struct {
 	Tablet  chain.Tablet
 	Applied index.Applied
+	// Stop is asked now and then while rows are scanned, and ends the page early
+	// by saying true: a bound of time, which only the driver can know. Every page
+	// steps over at least one row. May be nil.
+	Stop func() bool
 }
 
 // Ask is what a query asks: one of the types below.

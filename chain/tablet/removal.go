@@ -21,11 +21,10 @@ func (x *reading) releases(a AskReleases) {
 	if bytes.Compare(lo, hi) >= 0 {
 		return
 	}
-	steps := DefaultSteps
+	left := x.budget(0)
 	var bad error
 	err := x.r.Scan(lo, hi, func(key, value []byte) bool {
-		if steps--; steps <= 0 || len(out.Items) >= limit {
-			out.More = true
+		if out.More = len(out.Items) >= limit; out.More {
 			return false
 		}
 		var k rowKey
@@ -41,10 +40,11 @@ func (x *reading) releases(a AskReleases) {
 			if out.Earliest == 0 || rel.Time < out.Earliest {
 				out.Earliest = rel.Time
 			}
-			return true
+		} else {
+			out.Items = append(out.Items, ReleaseItem{Row: out.Next, Bucket: k.bucket, Key: k.key, Release: *rel})
 		}
-		out.Items = append(out.Items, ReleaseItem{Row: out.Next, Bucket: k.bucket, Key: k.key, Release: *rel})
-		return true
+		out.More = left.spent()
+		return !out.More
 	})
 	x.fail(err, bad)
 	if !out.More {

@@ -57,6 +57,29 @@ func (x *reading) keySpan(k rowKind, from, prefix string) (lo, hi []byte, last b
 	return lo, hi, last
 }
 
+// stopEvery is how many rows lie between two questions to View.Stop: few, since
+// on a slow disk each may cost a seek.
+const stopEvery = 16
+
+// budget bounds a scan, by rows stepped over and by what the driver says.
+type budget struct {
+	steps int
+	stop  func() bool
+}
+
+func (x *reading) budget(steps int) budget {
+	if steps <= 0 {
+		steps = DefaultSteps
+	}
+	return budget{steps: steps, stop: x.v.Stop}
+}
+
+// spent counts one row and reports whether the page ends behind it.
+func (b *budget) spent() bool {
+	b.steps--
+	return b.steps <= 0 || b.stop != nil && b.steps%stopEvery == 0 && b.stop()
+}
+
 // walk scans rows of one kind in key order and rolls keys up to common prefixes,
 // each of which costs one seek. item reports whether the page takes more; keep
 // is false for rows that are stepped over.
@@ -65,10 +88,10 @@ type walk struct {
 	kind              rowKind
 	prefix, delimiter string
 	lo, hi            []byte
-	steps             int
+	budget            budget
 	// Results: why it stopped.
 	full bool
-	last []byte // the row at which the bound of steps was reached
+	last []byte // the row at which the budget was spent
 }
 
 func (w *walk) run(common func(cp string) bool, item func(k *rowKey, value []byte) bool) {
@@ -88,7 +111,7 @@ func (w *walk) run(common func(cp string) bool, item func(k *rowKey, value []byt
 			if w.full = !item(&k, value); w.full {
 				return false
 			}
-			if w.steps--; w.steps <= 0 {
+			if w.budget.spent() {
 				w.last = bytes.Clone(key)
 				return false
 			}
@@ -102,7 +125,7 @@ func (w *walk) run(common func(cp string) bool, item func(k *rowKey, value []byt
 		if next == "" {
 			return // nothing in the bucket is behind it
 		}
-		if w.steps--; w.steps <= 0 {
+		if w.budget.spent() {
 			w.last = []byte{} // the page's last item is the prefix itself
 			return
 		}
@@ -116,11 +139,8 @@ func (w *walk) run(common func(cp string) bool, item func(k *rowKey, value []byt
 }
 
 func (x *reading) walk(kind rowKind, prefix, delimiter, from string, steps int) (*walk, bool) {
-	if steps <= 0 {
-		steps = DefaultSteps
-	}
 	lo, hi, last := x.keySpan(kind, from, prefix)
-	w := &walk{x: x, kind: kind, prefix: prefix, delimiter: delimiter, lo: lo, hi: hi, steps: steps}
+	w := &walk{x: x, kind: kind, prefix: prefix, delimiter: delimiter, lo: lo, hi: hi, budget: x.budget(steps)}
 	return w, last
 }
 
@@ -208,23 +228,22 @@ func (x *reading) records(a AskRecords) {
 	if a.After != "" {
 		from = max(from, BucketRecordPrefix+a.After+"\x00")
 	}
-	steps := DefaultSteps
+	left := x.budget(0)
 	var bad error
 	err := x.r.Scan(recordKey(from), prefixEnd(recordKey(full)), func(key, value []byte) bool {
 		var r *Record
 		if r, bad = decRecord(value); bad != nil {
 			return false
 		}
-		name := string(key[1+16+len(BucketRecordPrefix):])
-		if steps--; steps <= 0 || len(out.Records) >= limit {
-			out.More = true
+		if out.More = len(out.Records) >= limit; out.More {
 			return false
 		}
-		out.Next = name
+		out.Next = string(key[1+16+len(BucketRecordPrefix):])
 		if a.Owner == "" || r.Owner == a.Owner {
-			out.Records = append(out.Records, NamedRecord{Name: name, Record: *r})
+			out.Records = append(out.Records, NamedRecord{Name: out.Next, Record: *r})
 		}
-		return true
+		out.More = left.spent()
+		return !out.More
 	})
 	x.fail(err, bad)
 	if !out.More {

@@ -68,6 +68,9 @@ func TestListAgainstNaive(t *testing.T) {
 		}
 		want := naive(keys, ask)
 		tablets := []*world{w}
+		if rapid.Bool().Draw(rt, "stop") {
+			w.Stop = func() bool { return rapid.Bool().Draw(rt, "now") }
+		}
 		if rapid.Bool().Draw(rt, "split") {
 			at := chain.OwnerKey(bucket, word.Draw(rt, "at"))
 			l, r, err := w.Split(at, 8)
@@ -159,4 +162,85 @@ func TestUploadsArePaged(t *testing.T) {
 	require.Len(t, r.Uploads.Items, 3)
 	r = w.ask("", AskUploads{Max: 10, Prefix: "a/"})
 	require.Len(t, r.Uploads.Items, 2)
+}
+
+// The driver ends a scan by time: every kind of page then ends early, says so,
+// and the pages together still have everything, once.
+func TestScansStopWhenToldTo(t *testing.T) {
+	w := newWorld(t)
+	const n = 100
+	for i := range n {
+		name := string([]byte{'a' + byte(i/26), 'a' + byte(i%26)})
+		w.mustOK(w.cmd(name, inline(i+1, "x")))
+		w.mustOK(w.cmd(name, inline(i+1, "y"))) // releases the first body's blob
+		w.mustOK(w.cmd(name+"/in", chunked(i+1, 1)))
+		w.mustOK(w.cmd(name+"/in", chunked(n+i+1, 1)))
+		w.upload(name, i+1)
+		w.mustOK(w.cmd("bucket/"+name, &SetRecord{New: record(id(i+1), RecordActive, 1)}))
+	}
+	asked := 0
+	w.Stop = func() bool { asked++; return true }
+	// scan gives how many items come in how many pages.
+	scan := func(next func() (items int, more bool)) (items, pages int) {
+		for more := true; more && pages <= 4*n; pages++ {
+			var got int
+			got, more = next()
+			items += got
+		}
+		return items, pages
+	}
+	for name, test := range map[string]struct {
+		want int
+		next func() (int, bool)
+	}{
+		"list": {2 * n, func() func() (int, bool) {
+			ask := AskList{Max: 1000}
+			return func() (int, bool) {
+				l := w.ask("", ask).List
+				ask.After = l.Next
+				return len(l.Items), l.More
+			}
+		}()},
+		"list with a delimiter": {2 * n, func() func() (int, bool) {
+			ask := AskList{Max: 1000, Delimiter: "/"}
+			return func() (int, bool) {
+				l := w.ask("", ask).List
+				ask.After = l.Next
+				return len(l.Items), l.More
+			}
+		}()},
+		"uploads": {n, func() func() (int, bool) {
+			ask := AskUploads{Max: 1000}
+			return func() (int, bool) {
+				u := w.ask("", ask).Uploads
+				ask.AfterKey, ask.AfterID = u.NextKey, u.NextID
+				return len(u.Items), u.More
+			}
+		}()},
+		"records": {n, func() func() (int, bool) {
+			ask := AskRecords{Max: 1000}
+			return func() (int, bool) {
+				r, err := w.Query(Query{Tablet: w.Tablet.ID, Generation: w.Tablet.Generation, Key: "bucket/", Ask: ask})
+				require.NoError(t, err)
+				ask.After = r.Records.Next
+				return len(r.Records.Records), r.Records.More
+			}
+		}()},
+		"releases": {n, func() func() (int, bool) {
+			ask := AskReleases{Max: 1000, Before: w.Applied.Time}
+			return func() (int, bool) {
+				r := w.ask("", ask).Releases
+				ask.After = r.Next
+				return len(r.Items), r.More
+			}
+		}()},
+	} {
+		t.Run(name, func(t *testing.T) {
+			asked = 0
+			items, pages := scan(test.next)
+			require.Equal(t, test.want, items)
+			require.InDelta(t, test.want/16, pages, 2, "one page each 16 rows")
+			require.GreaterOrEqual(t, asked, pages-1)
+		})
+	}
 }

@@ -16,6 +16,8 @@ type Replica struct {
 	pending []*index.Entry
 	// WallMs is the head's clock.
 	WallMs int64
+	// Stop is the View's.
+	Stop func() bool
 }
 
 // NewReplica returns an empty tablet.
@@ -105,7 +107,7 @@ func (r *Replica) Do(c tablet.Command) (tablet.Answer, error) {
 
 // Query answers from the committed rows.
 func (r *Replica) Query(q tablet.Query) (tablet.Result, error) {
-	return tablet.Run(&q, tablet.View{Tablet: r.Tablet, Applied: r.Applied}, r.Rows)
+	return tablet.Run(&q, tablet.View{Tablet: r.Tablet, Applied: r.Applied, Stop: r.Stop}, r.Rows)
 }
 
 // Split divides the tablet at an owner key; every entry must be committed. Both
