@@ -38,14 +38,15 @@ func (l masterLink) StoreAlive(id chain.StoreID, info objectd.DiskInfo) {
 	l.r.masters.StoreAlive(id, out)
 }
 
-// StoreFailed implements objectd.Master. The DIR takes no identity updates any
-// more, and the store comes back, if it does, as a new incarnation.
+// StoreFailed implements objectd.Master. The masters hear it first: failover
+// must not wait for identity files. Then the DIR takes no updates any more, and
+// the store comes back, if it does, as a new incarnation.
 func (l masterLink) StoreFailed(id chain.StoreID, err error) {
+	l.r.masters.StoreFailed(id, err)
 	l.r.Identity.MarkDead(id)
 	if _, rerr := l.r.Identity.Renew(id); rerr != nil {
 		l.r.Log.Error("a failed store's new incarnation cannot be recorded", "store", id.String(), "err", rerr)
 	}
-	l.r.masters.StoreFailed(id, err)
 }
 
 // asks puts a question that touches no row to the tail of a tablet.
