@@ -14,8 +14,10 @@ type checker struct {
 	committed []*index.Entry
 	// floor is, for each key, the newest change that a client was told of.
 	floor []uint64
-	// applied is when the entry of a command was first applied anywhere.
-	applied map[uint64]Real
+	// applied is when the entry of a command was first applied anywhere; entries
+	// applied at once are a nanosecond apart, in their order.
+	applied     map[uint64]Real
+	lastApplied Real
 	// tails is who answered reads in an epoch.
 	tails map[chain.Epoch]chain.ReplicaID
 }
@@ -34,7 +36,8 @@ func (c *indexCluster) onApply(p *indexProc, e index.Apply) {
 		c.w.Fail("replica %s applies %d, but %d was never committed", p.id, seq, n+1)
 	default:
 		ck.committed = append(ck.committed, e.Entry)
-		ck.applied[opOf(e.Entry)] = c.w.Now()
+		ck.lastApplied = max(c.w.Now(), ck.lastApplied+1)
+		ck.applied[opOf(e.Entry)] = ck.lastApplied
 		c.firstApplied(p, e.Entry)
 	}
 	if e.After.Digest != e.Entry.DigestAfter() {
@@ -155,6 +158,9 @@ func (c *indexCluster) checkReply(p *indexProc, k *call, a answer) {
 			c.w.Fail("replica %s answers op %d without an entry: %v", p.id, k.cmd.op, err)
 		}
 		return
+	}
+	if a.ok && a.seq <= k.floor {
+		c.w.Fail("replica %s acknowledges op %d as entry %d, but entry %d was known before the call", p.id, k.cmd.op, a.seq, k.floor)
 	}
 	if a.ok && (a.seq > uint64(len(ck.committed)) || opOf(ck.committed[a.seq-1]) != k.cmd.op) {
 		c.w.Fail("replica %s acknowledges op %d as entry %d, which is not committed", p.id, k.cmd.op, a.seq)
