@@ -51,7 +51,7 @@ func TestContractOnServer(t *testing.T) {
 func TestRandomOnServer(t *testing.T) {
 	srv := serve(t, false)
 	t.Run("all", func(t *testing.T) {
-		s3test.RunRandom(t, s3test.Target{Endpoint: srv.Endpoint(), AccessKey: srv.AccessKey, SecretKey: srv.SecretKey, Ops: 1000}, randomSeeds()...)
+		s3test.RunRandom(t, s3test.Target{Endpoint: srv.Endpoint(), AccessKey: srv.AccessKey, SecretKey: srv.SecretKey, Ops: 700}, randomSeeds()...)
 	})
 	noErrors(t, srv.Log.(*tail))
 }
