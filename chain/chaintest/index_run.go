@@ -15,7 +15,7 @@ type IndexOptions struct {
 	Words int
 	// Ops is how many operations clients begin while faults last; 0 for 80.
 	Ops int
-	// FaultTime is how long faults last, in simulated nanoseconds; 0 for 8 s.
+	// FaultTime is how long faults last, in simulated nanoseconds; 0 leaves it to the seed.
 	FaultTime int64
 
 	off mutant.Set
@@ -51,6 +51,7 @@ type indexShape struct {
 	FalseSuspicion        float64 // of a live one
 	Move                  float64 // a joiner beyond the factor
 	FaultEvery            int64
+	FaultTime             int64
 	Drift                 float64
 }
 
@@ -94,7 +95,7 @@ func (c *indexCluster) run(o IndexOptions) (err error) {
 	c.begin(o)
 	faults := o.FaultTime
 	if faults == 0 {
-		faults = 8 * chain.Second
+		faults = c.opt.FaultTime
 	}
 	c.w.Run(Real(faults))
 	if err := c.settle(); err != nil {
@@ -125,7 +126,7 @@ func drawIndexShape(w *World) indexShape {
 		Nodes: 4, Factor: 3, MinAck: 2, Keys: int(pick(1, 2, 3)), Clients: int(pick(2, 3, 4)), Tries: int(pick(2, 4, 6)),
 		PageRows: int(pick(2, 5, 12)), Timeout: pick(300, 600, 1200) * ms, Think: pick(5, 50, 200) * ms,
 		PlanEvery: pick(60, 150, 400) * ms, Detect: 0.5, FalseSuspicion: float64(pick(0, 2, 6)) / 100,
-		Move: 0.05, FaultEvery: pick(100, 250, 600) * ms, Drift: 0.03,
+		Move: 0.05, FaultEvery: pick(100, 250, 600) * ms, FaultTime: 8 * chain.Second, Drift: 0.03,
 	}
 	switch w.Rand.IntN(8) {
 	case 0:
@@ -149,7 +150,21 @@ func drawIndexShape(w *World) indexShape {
 	} else {
 		s.Net.InOrder = true
 	}
+	if w.Chance(0.15) {
+		s.wild()
+	}
 	return s
+}
+
+// wild makes a world without any sense of time: messages and syncs take from
+// nothing to several leases, so that anything may arrive in any order, epochs later.
+func (s *indexShape) wild() {
+	lease := s.Index.Lease
+	s.Net = NetOptions{MaxDelay: lease / 4, Loss: 0.1, Dup: 0.3, Late: 0.4, LateBy: 4 * lease}
+	s.Disk = DiskOptions{MaxSync: lease / 16, Slow: 0.1, SlowBy: lease}
+	s.Timeout, s.Think = 4*lease, lease/2
+	s.PlanEvery, s.FaultEvery = lease, 2*lease
+	s.FaultTime = 40 * lease
 }
 
 // begin starts the chain, the planner, the clients and the faults.

@@ -30,7 +30,7 @@ type Net struct {
 	cut  map[[2]int]bool
 	clog map[[2]int]Real // held until then
 	last map[[2]int]Real
-	// Quiet: no loss, repetition or long delay any more.
+	// Quiet: no loss, repetition or long delay any more, and no slow links.
 	Quiet bool
 }
 
@@ -60,7 +60,11 @@ func (n *Net) Carry(a, b int, arrive func()) {
 }
 
 func (n *Net) delay(a, b int) int64 {
-	d := n.w.Between(n.opt.MinDelay, n.opt.MaxDelay)
+	longest := n.opt.MaxDelay
+	if n.Quiet {
+		longest = min(longest, 20*chain.Millisecond)
+	}
+	d := n.w.Between(n.opt.MinDelay, longest)
 	if !n.Quiet && n.w.Chance(n.opt.Late) {
 		d += n.w.Between(0, n.opt.LateBy)
 	}

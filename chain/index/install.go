@@ -105,11 +105,14 @@ func (r *Replica) truncate(seq uint64) {
 
 // onOffer begins a snapshot. A replica that has rows never does.
 func (r *Replica) onOffer(from chain.ReplicaID, m *Offer) {
-	if !r.isJoiner() || !r.onStream(from, m.Channel) || r.holding() == HoldsRows {
+	if !r.isJoiner() || !r.onStream(from, m.Channel) {
 		return
 	}
 	if r.up.resumed {
 		r.ackDue = true // the source has not heard that there is a base
+		return
+	}
+	if r.holding() == HoldsRows {
 		return
 	}
 	if r.hasBase() || !r.install.begun {
