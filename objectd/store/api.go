@@ -47,6 +47,7 @@ type Record struct {
 	apply index.Applied
 	chunk *chunkRecord
 	image *imageRecord
+	aside *asideRecord
 	// first is the number of the first writing of a record that is written forward.
 	first uint64
 	// no and at are filled in when the record is written or read.
@@ -102,14 +103,6 @@ type ChunkInfo struct {
 	Clone bool
 }
 
-// QuarantinedChunk is a chunk whose bytes did not match their checksums. It is
-// kept, and answers ErrDamaged for the damaged blocks.
-type QuarantinedChunk struct {
-	Key    Key
-	ID     chain.ChunkID
-	Reason string
-}
-
 // Stats is what a store says of itself.
 type Stats struct {
 	// Failed is why the store ended; nil while it works.
@@ -118,9 +111,10 @@ type Stats struct {
 	// length of all of them together.
 	RecordSegments, ChunkSegments, FreeSegments int
 	Bytes                                       int64
-	// ChunkBytes is the live bytes of chunks; bytes of clones count once.
-	Chunks     int
-	ChunkBytes int64
+	// ChunkBytes is the live bytes of chunks, of those put aside too; bytes of
+	// clones count once. Quarantined chunks are not among Chunks, Damaged ones are.
+	Chunks, Quarantined, Damaged int
+	ChunkBytes                   int64
 	// RowBytes is what Pebble takes on disk.
 	RowBytes int64
 	// Free is as Store.Free says.
@@ -128,5 +122,4 @@ type Stats struct {
 	// LastRecord is the number of the newest durable record; Replay the oldest
 	// that a restart now would read again.
 	LastRecord, Replay uint64
-	Quarantined        int
 }

@@ -252,7 +252,7 @@ func TestChunks(t *testing.T) {
 		require.Equal(t, h, info.Header)
 		require.Equal(t, data.Sums{sum(0, chunkBytes(4, 161_000)[12_345:12_345+65536]), sum(0, chunkBytes(4, 161_000)[12_345+65536:82_345])}, info.Sums)
 		require.ErrorIs(t, s.Clone(dt, h, chunkID(4), 0, nil), ErrGone)
-		require.Empty(t, s.Quarantined())
+		require.Empty(t, s.Damaged())
 	}
 	check(s)
 	require.NoError(t, s.Close())

@@ -23,6 +23,9 @@ type openChunk struct {
 	cur     uint32
 	// sealing: no frame and no release any more. gone: released.
 	sealing, gone bool
+	// replaces is why the sealed chunk of this id is to be put aside; empty if
+	// there was none.
+	replaces string
 }
 
 func (o *openChunk) abandon(sp *space) {
@@ -49,7 +52,8 @@ func (o *openChunk) add(b []byte) {
 }
 
 // Reserve takes contiguous space for a chunk of a data replica. ErrFull if
-// creates have no room, ErrInvalid if the id is open or sealed already.
+// creates have no room, ErrInvalid if the id is open or sealed already; a
+// sealed chunk that was found damaged is replaced by the seal.
 func (s *Store) Reserve(k Key, h data.Header) error {
 	r, err := s.replica("reserve", k, chain.KindData)
 	if err != nil {
@@ -61,11 +65,12 @@ func (s *Store) Reserve(k Key, h data.Header) error {
 	if h.Size == 0 || h.Size > chain.MaxChunk || align(int64(h.Size)) > s.cfg.SegmentSize-headerBytes {
 		return bad(ErrInvalid, "a chunk of this size does not fit a segment")
 	}
-	c, err := s.chunkAt(append(replicaKey(k, subChunks), chunkKey(h.ID)...))
+	c, err := s.chunkAt(chunkRowKey(k, h.ID))
 	if err != nil {
 		return s.readError("reserve", k, err)
 	}
-	if c != nil {
+	why, damaged := s.damaged.get(k, h.ID)
+	if c != nil && !damaged {
 		return bad(ErrInvalid, "the id is sealed already")
 	}
 	if s.Free() <= 0 {
@@ -76,6 +81,9 @@ func (s *Store) Reserve(k Key, h data.Header) error {
 		return s.ioError("reserve", err)
 	}
 	oc := &openChunk{header: h, seg: g, extent: ext}
+	if c != nil {
+		oc.replaces = "damaged, and replaced by a good copy: " + why
+	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.open[h.ID] != nil || r.dropped {
@@ -128,6 +136,7 @@ func (s *Store) WriteFrame(k Key, id chain.ChunkID, offset uint32, bytes []byte)
 func (s *Store) Seal(k Key, h data.Header, sums data.Sums, done func(error)) {
 	it := item{done: done}
 	it.recs, it.seals, it.err = s.sealRecord(k, h, sums)
+	it.alone = len(it.recs) > 0 && it.recs[0].make != nil
 	if it.err != nil {
 		it.recs = []Record{{key: k, chain: chain.KindData}} // for the order of dones
 	}
@@ -152,8 +161,12 @@ func (s *Store) sealRecord(k Key, h data.Header, sums data.Sums) ([]Record, []*s
 		return nil, nil, &Error{Kind: ErrInvalid, Op: "seal", Key: k, Chunk: h.ID, Detail: "not wholly written, or other bytes than the sums say"}
 	}
 	oc.sealing = true
-	c := &chunkRecord{header: h, extent: oc.extent, sums: slices.Clone(oc.sums)}
-	return []Record{{key: k, kind: recSeal, chain: chain.KindData, chunk: c, rep: r}}, []*segment{oc.seg}, nil
+	rec := Record{key: k, kind: recSeal, chain: chain.KindData, rep: r,
+		chunk: &chunkRecord{header: h, extent: oc.extent, sums: slices.Clone(oc.sums)}}
+	if oc.replaces != "" {
+		rec.aside, rec.make = &asideRecord{why: oc.replaces[:min(len(oc.replaces), maxWhy)]}, s.makeAside
+	}
+	return []Record{rec}, []*segment{oc.seg}, nil
 }
 
 // Release frees the space of a chunk that was not sealed. Unknown ids are ignored.
@@ -192,7 +205,7 @@ func (s *Store) Clone(k Key, h data.Header, old chain.ChunkID, offset uint32, do
 	if r.removing[old] > 0 {
 		return bad(ErrGone, old, "")
 	}
-	c, err := s.chunkAt(append(replicaKey(k, subChunks), chunkKey(old)...))
+	c, err := s.chunkAt(chunkRowKey(k, old))
 	if err != nil {
 		return s.readError("clone", k, err)
 	}
@@ -202,7 +215,7 @@ func (s *Store) Clone(k Key, h data.Header, old chain.ChunkID, offset uint32, do
 	if h.Size == 0 || uint64(offset)+uint64(h.Size) > uint64(c.header.Size) || h.ID == old || r.open[h.ID] != nil {
 		return bad(ErrInvalid, h.ID, "no such part of the old chunk, or the id is in use")
 	}
-	n, err := s.chunkAt(append(replicaKey(k, subChunks), chunkKey(h.ID)...))
+	n, err := s.chunkAt(chunkRowKey(k, h.ID))
 	if err != nil {
 		return s.readError("clone", k, err)
 	}
@@ -217,7 +230,8 @@ func (s *Store) Clone(k Key, h data.Header, old chain.ChunkID, offset uint32, do
 }
 
 // List gives sealed chunks of a data replica after an id, in order, at most max.
-// more says that there are others behind. The sums of a clone are of its own bytes.
+// more says that there are others behind. The sums of a clone are of its own
+// bytes, and missing where these cannot be read.
 func (s *Store) List(k Key, after chain.ChunkID, max int) (chunks []data.Chunk, more bool, err error) {
 	if _, err := s.replica("list", k, chain.KindData); err != nil {
 		return nil, false, err
@@ -247,9 +261,7 @@ func (s *Store) List(k Key, after chain.ChunkID, max int) (chunks []data.Chunk, 
 		if err != nil && !errors.Is(err, ErrDamaged) {
 			return nil, false, err
 		}
-		if err == nil {
-			chunks = append(chunks, data.Chunk{Header: c.header, Sums: sums})
-		}
+		chunks = append(chunks, data.Chunk{Header: c.header, Sums: sums})
 	}
 	return chunks, more, nil
 }
@@ -290,7 +302,7 @@ func (s *Store) sealed(op string, k Key, id chain.ChunkID) (*chunkRecord, error)
 	if _, err := s.replica(op, k, chain.KindData); err != nil {
 		return nil, err
 	}
-	c, err := s.chunkAt(append(replicaKey(k, subChunks), chunkKey(id)...))
+	c, err := s.chunkAt(chunkRowKey(k, id))
 	if err != nil {
 		return nil, s.readError(op, k, err)
 	}
@@ -324,7 +336,8 @@ func (s *Store) readChunk(k Key, c *chunkRecord, off, n uint32) ([]byte, error) 
 	from := (c.offset + off) / sumBlock * sumBlock
 	to := min((c.offset+off+n+sumBlock-1)/sumBlock*sumBlock, c.extent.n)
 	damaged := func(why string, err error) error {
-		s.quarantine(k, c.header.ID, why)
+		s.metrics.damaged.Inc()
+		s.damaged.note(k, c.header.ID, why)
 		return &Error{Kind: ErrDamaged, Op: "read chunk", Key: k, Chunk: c.header.ID, Detail: segName(c.extent.slot) + ": " + why, Err: err}
 	}
 	g := s.segs.get(c.extent.slot, c.extent.inc)
@@ -335,30 +348,9 @@ func (s *Store) readChunk(k Key, c *chunkRecord, off, n uint32) ([]byte, error) 
 	if _, err := g.file.ReadAt(b, c.extent.off+int64(from)); err != nil && err != io.EOF {
 		return nil, damaged("unreadable", err)
 	}
-	for i := uint32(0); i < to-from; i += sumBlock {
-		if sum(0, b[i:min(i+sumBlock, to-from)]) != c.sums[(from+i)/sumBlock] {
-			return nil, damaged("checksum", nil)
-		}
+	if c.badBlock(b, from) >= 0 {
+		return nil, damaged("checksum", nil)
 	}
 	skip := c.offset + off - from
 	return b[skip : skip+n : skip+n], nil
-}
-
-func (s *Store) quarantine(k Key, id chain.ChunkID, why string) {
-	s.metrics.damaged.Inc()
-	s.quarantineMu.Lock()
-	defer s.quarantineMu.Unlock()
-	for _, q := range s.quarantined {
-		if q.Key == k && q.ID == id {
-			return
-		}
-	}
-	s.quarantined = append(s.quarantined, QuarantinedChunk{Key: k, ID: id, Reason: why})
-}
-
-// Quarantined lists the chunks that were found damaged.
-func (s *Store) Quarantined() []QuarantinedChunk {
-	s.quarantineMu.Lock()
-	defer s.quarantineMu.Unlock()
-	return slices.Clone(s.quarantined)
 }

@@ -52,12 +52,21 @@ type stager struct {
 	newest map[Key]uint64
 }
 
+// batch is for a record of a replica: the rows then say that they reflect it,
+// unless it is one that was written forward when its replica was gone already.
 func (st *stager) batch(r *Record) *pebble.Batch {
+	b := st.begin()
+	if r.rep == nil || !r.rep.gone {
+		st.newest[r.key] = r.no
+	}
+	return b
+}
+
+func (st *stager) begin() *pebble.Batch {
 	if st.b == nil {
 		st.b = st.s.db.NewBatch()
 		st.chunks, st.newest = map[string]*chunkRecord{}, map[Key]uint64{}
 	}
-	st.newest[r.key] = r.no
 	return st.b
 }
 
@@ -95,18 +104,13 @@ func (st *stager) stage(r *Record) error {
 	case recEndInstall:
 		return st.batch(r).Set(metaKey(k, metaApplied), appendApplied(nil, r.apply), nil)
 	case recSeal, recClone:
-		key := append(replicaKey(k, subChunks), chunkKey(r.chunk.header.ID)...)
-		b := st.batch(r)
-		if r.first != 0 {
-			same, err := st.s.sameChunk(key, r.first)
-			if err != nil || !same {
-				return err
-			}
-		}
-		st.chunks[string(key)] = r.chunk
-		return b.Set(key, encodeChunkRow(r), nil)
+		return st.seal(r)
 	case recRemove:
 		return st.remove(r)
+	case recAside:
+		return st.stageAside(r)
+	case recForget:
+		return st.stageForget(r)
 	case recDrop:
 		return st.drop(r)
 	case recImage:
@@ -192,10 +196,29 @@ func parseChunkRow(b []byte) (c *chunkRecord, inc, first uint64, err error) {
 	return c, inc, first, err
 }
 
+// seal stages a chunk, and what it takes the place of; a copy that was written
+// forward takes only the place of the record that it is a copy of.
+func (st *stager) seal(r *Record) error {
+	b := st.batch(r)
+	key := chunkRowKey(r.key, r.chunk.header.ID)
+	if r.first != 0 {
+		if same, err := st.s.sameChunk(key, r.first); err != nil || !same {
+			return err
+		}
+	}
+	if r.aside != nil {
+		if err := st.stageAside(r); err != nil {
+			return err
+		}
+	}
+	st.chunks[string(key)] = r.chunk
+	return b.Set(key, encodeChunkRow(r), nil)
+}
+
 func (st *stager) remove(r *Record) error {
 	b := st.batch(r)
 	for _, id := range r.ids {
-		key := append(replicaKey(r.key, subChunks), chunkKey(id)...)
+		key := chunkRowKey(r.key, id)
 		c, staged := st.chunks[string(key)]
 		if !staged {
 			var err error
@@ -266,7 +289,7 @@ func (st *stager) drop(r *Record) error {
 // eachChunk calls fn for the chunks of a replica from an id on, with the whole key.
 func (s *Store) eachChunk(k Key, from chain.ChunkID, fn func(key, v []byte) (bool, error)) error {
 	it, err := s.db.NewIter(&pebble.IterOptions{
-		LowerBound: append(replicaKey(k, subChunks), chunkKey(from)...),
+		LowerBound: chunkRowKey(k, from),
 		UpperBound: replicaKey(k, subChunks+1),
 	})
 	if err != nil {
@@ -281,8 +304,34 @@ func (s *Store) eachChunk(k Key, from chain.ChunkID, fn func(key, v []byte) (boo
 	return errors.Join(err, it.Error(), it.Close())
 }
 
-// settle takes a durable record into the replica's state in memory.
+// settle takes a durable record into the state in memory.
 func (s *Store) settle(r *Record) {
+	if r.rep != nil { // not the record of a quarantine that has outlived its replica
+		s.settleReplica(r)
+	}
+	if s.space != nil {
+		s.settleSpace(r)
+	}
+}
+
+// settleSpace counts what a record did to the space of chunks.
+func (s *Store) settleSpace(r *Record) {
+	if r.kind == recSeal && r.first == 0 {
+		s.space.sealed(r.chunk.extent)
+	}
+	if r.aside != nil && r.first == 0 {
+		s.space.putAside()
+		s.damaged.forget(r.key, r.chunkID())
+	}
+	for _, e := range r.freed {
+		if r.kind == recForget {
+			s.space.takeBack()
+		}
+		s.space.unref(e, r.no, s.pins.retire())
+	}
+}
+
+func (s *Store) settleReplica(r *Record) {
 	rep := r.rep
 	rep.mu.Lock()
 	defer rep.mu.Unlock()
@@ -310,24 +359,21 @@ func (s *Store) settle(r *Record) {
 	case recSeal:
 		if s.space != nil && r.first == 0 {
 			delete(rep.open, r.chunk.header.ID)
-			s.space.sealed(r.chunk.extent)
 		}
 	case recRemove:
+		rep.unremove(r.ids)
+		s.damaged.forget(r.key, r.ids...)
+	case recAside:
 		rep.unremove(r.ids)
 	case recImage:
 		rep.image, rep.imageSeq = r.at.inc, r.image.applied.Seq
 	case recDrop:
 		s.settleDrop(rep)
 	}
-	if s.space != nil {
-		for _, e := range r.freed {
-			s.space.unref(e, r.no, s.pins.retire())
-		}
-	}
 }
 
 func (s *Store) settleDrop(rep *replica) {
-	rep.dropped = true
+	rep.dropped, rep.gone = true, true
 	rep.pending, rep.retained = nil, nil
 	rep.setFirst()
 	for id, oc := range rep.open {
@@ -337,6 +383,7 @@ func (s *Store) settleDrop(rep *replica) {
 		delete(rep.open, id)
 	}
 	rep.changed.Broadcast()
+	s.damaged.forgetReplica(rep.key)
 	s.replicasMu.Lock()
 	delete(s.replicas, rep.key)
 	s.replicasMu.Unlock()

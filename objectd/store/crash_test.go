@@ -187,7 +187,14 @@ func (r *run) chunk(p *mreplica) {
 	r.next++
 	size := 1 + r.rng.IntN(90_000)
 	b := chunkBytes(r.next, size)
-	h := data.Header{ID: chunkID(r.next), Bucket: chain.BucketID{1}, Key: fmt.Sprint("o", r.next), Stamp: 5, Size: uint32(size)}
+	id := chunkID(r.next)
+	if aside := r.now(p).aside; len(aside) > 0 && r.rng.IntN(2) == 0 {
+		r.wg.Wait() // put aside durably: the id may be used again
+		if old := aside[r.rng.IntN(len(aside))].id; r.now(p).chunks[old] == nil {
+			id = old
+		}
+	}
+	h := data.Header{ID: id, Bucket: chain.BucketID{1}, Key: fmt.Sprint("o", r.next), Stamp: 5, Size: uint32(size)}
 	require.NoError(r.t, r.s.Reserve(p.key, h))
 	var sums data.Sums
 	for off := 0; off < size; {
@@ -238,6 +245,32 @@ func (r *run) remove(p *mreplica) {
 	}
 }
 
+// aside puts chunks aside, or drops one that was.
+func (r *run) aside(p *mreplica) {
+	if r.rng.IntN(3) > 0 {
+		ids := append(r.some(p, 2), chunkID(0)) // one that is not there
+		r.m.issue(p, &mop{kind: recAside, ids: ids})
+		r.s.Quarantine(p.key, ids, "why", r.m.ack(r.t, p, &r.wg))
+		return
+	}
+	r.wg.Wait()
+	all, err := r.s.Quarantined()
+	require.NoError(r.t, err)
+	for _, q := range all {
+		if q.Key != p.key {
+			continue
+		}
+		b, err := r.s.ReadQuarantined(q)
+		require.NoError(r.t, err)
+		r.m.issue(p, &mop{kind: recForget, id: q.Header.ID, bytes: b})
+		require.NoError(r.t, r.s.DropQuarantined(q))
+		r.m.mu.Lock()
+		p.acked++
+		r.m.mu.Unlock()
+		return
+	}
+}
+
 func (r *run) step() {
 	idx, dat := r.pick(chain.KindIndex), r.pick(chain.KindData)
 	if idx == nil {
@@ -266,10 +299,12 @@ func (r *run) step() {
 		r.install(idx)
 	case x < 76:
 		r.chunk(dat)
-	case x < 80:
+	case x < 79:
 		r.clone(dat)
-	case x < 87:
+	case x < 84:
 		r.remove(dat)
+	case x < 87:
+		r.aside(dat)
 	case x < 89:
 		p := idx
 		if r.rng.IntN(2) == 0 {

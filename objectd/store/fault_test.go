@@ -259,7 +259,7 @@ func TestBitFlips(t *testing.T) {
 		s := open(t, flip(chunkName, off))
 		_, err := s.ReadChunk(dt, chunkID(1), uint32(off-c.off), 1)
 		require.ErrorIs(t, err, ErrDamaged)
-		require.Len(t, s.Quarantined(), 1)
+		require.Len(t, s.Damaged(), 1)
 		require.NoError(t, s.Close())
 	}
 	for off := range int64(2) { // one copy of the header is enough

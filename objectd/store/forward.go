@@ -59,7 +59,12 @@ func (s *Store) collect(g *segment) ([]Record, error) {
 		if inc != g.inc {
 			return nil
 		}
-		k, sub, rest, _ := parseReplicaKey(key)
+		k, sub, rest, ok := parseReplicaKey(key)
+		if !ok {
+			q, err := parseAsideRow(key, v)
+			recs = append(recs, Record{key: q.Key, kind: recAside, chain: chain.KindData, aside: &asideRecord{chunk: q.chunk, why: q.Why}, first: q.No, make: s.stillAside})
+			return err
+		}
 		s.replicasMu.RLock()
 		rep := s.replicas[k]
 		s.replicasMu.RUnlock()
@@ -140,7 +145,7 @@ func (s *Store) stillRows(r *Record) {
 // stillChunk is the same for a chunk. A removal is settled or behind; a chunk
 // that is gone is copied as nothing.
 func (s *Store) stillChunk(r *Record) {
-	same, err := s.sameChunk(append(replicaKey(r.key, subChunks), chunkKey(r.chunk.header.ID)...), r.first)
+	same, err := s.sameChunk(chunkRowKey(r.key, r.chunk.header.ID), r.first)
 	if err != nil || !same {
 		r.kind, r.page, r.chunk = recPage, &pageRecord{}, nil
 	}

@@ -102,3 +102,25 @@ func TestRowUnderAPendingDeleteIsNotWrittenForward(t *testing.T) {
 	require.Empty(t, got)
 	require.NoError(t, s.Close())
 }
+
+// A replica that is dropped between the choice of what to write forward and the
+// writing leaves nothing behind.
+func TestNothingOfADroppedReplicaIsWrittenForward(t *testing.T) {
+	mem := vfs.NewMem()
+	s := open(t, mem)
+	require.NoError(t, appendAll(s, created(), CreateReplica(dt, chain.KindData)))
+	commit(t, s, ix, entryOf(1, putRow("k", "v"), nil))
+	require.NoError(t, writeChunk(s, dt, 1, 100))
+	recs, err := s.collect(s.segs.of(segRecord)[0])
+	require.NoError(t, err)
+	require.Len(t, recs, 2)
+	require.NoError(t, appendAll(s, DropReplica(ix, chain.KindIndex), DropReplica(dt, chain.KindData)))
+	require.NoError(t, s.appendAlone(recs))
+	crash := mem.CrashClone(0, 1)
+	require.NoError(t, s.Close())
+	for _, c := range []*vfs.Mem{mem, crash} {
+		s := open(t, c)
+		require.Empty(t, s.Replicas())
+		require.NoError(t, s.Close())
+	}
+}

@@ -19,8 +19,15 @@ func fuzzRecords() []Record {
 		{key: ix, kind: recEndInstall, apply: index.Applied{Epoch: chain.Epoch{Recovery: 1, N: 2}, Seq: 3, Digest: 4, Rev: 5, Time: 6}},
 		{key: dt, kind: recSeal, chunk: &chunkRecord{header: data.Header{ID: chunkID(1), Bucket: chain.BucketID{1}, Key: "k", Stamp: 2, Size: 70_000}, extent: extent{slot: 1, inc: 2, off: 8192, n: 70_000}, sums: data.Sums{1, 2}}},
 		{key: dt, kind: recClone, chunk: &chunkRecord{header: data.Header{ID: chunkID(1), Size: 10}, extent: extent{slot: 1, inc: 2, off: 8192, n: 70_000}, sums: data.Sums{1, 2}, offset: 5, clone: true}},
+		{key: dt, kind: recSeal, chunk: &chunkRecord{header: data.Header{ID: chunkID(1), Size: 10}, extent: extent{slot: 1, inc: 2, off: 8192, n: 10}, sums: data.Sums{1}}, aside: fuzzAside()},
+		{key: dt, kind: recAside, aside: fuzzAside()}, {key: dt, kind: recAside}, {key: dt, kind: recAside, first: 7, aside: fuzzAside()},
+		{key: dt, kind: recForget, ids: []chain.ChunkID{chunkID(1)}, seq: 9}, {key: dt, kind: recForget},
 		{key: ix, kind: recImage, image: &imageRecord{kind: chain.KindIndex, state: []byte("s"), applied: index.Applied{Seq: 9}}},
 	}
+}
+
+func fuzzAside() *asideRecord {
+	return &asideRecord{why: "why", chunk: &chunkRecord{header: data.Header{ID: chunkID(1), Size: 10}, extent: extent{slot: 1, inc: 1, off: 4096, n: 10}, sums: data.Sums{2}}}
 }
 
 // Every kind of record comes back as it was written.
@@ -75,6 +82,8 @@ func FuzzDisk(f *testing.F) {
 			_, _ = parsePlace(rest, rh.inc)
 		}
 		_, _, _, _ = parseChunkRow(b)
+		_, _ = parseAsideRow(asideKey(dt, chunkID(1), 2), b)
+		_, _, _, _ = parseAsideKey(b)
 		_, _, _ = getBatchHeader(b, 1, 8192)
 		_, _, _, _ = readRecord(b, 1, 1, 8192)
 		_ = markOK(b, 1, 8192)

@@ -51,6 +51,7 @@ func goldenStore(t *testing.T) *vfs.Mem {
 	h := data.Header{ID: chunkID(4), Bucket: chain.BucketID{4}, Key: "clone", Stamp: 44, Size: 66_000}
 	require.NoError(t, wait(func(done func(error)) { require.NoError(t, s.Clone(dt, h, chunkID(1), 1000, done)) }))
 	require.NoError(t, appendAll(s, Remove(dt, []chain.ChunkID{chunkID(1)})))
+	goldenQuarantine(t, s)
 	put(6, 200)
 	require.NoError(t, s.Maintain())
 	require.NoError(t, appendAll(s, BeginInstall(other)))
@@ -67,6 +68,20 @@ func goldenStore(t *testing.T) *vfs.Mem {
 	return crash
 }
 
+// goldenQuarantine puts a chunk aside, another that is dropped, and a third that
+// a good copy replaces.
+func goldenQuarantine(t *testing.T, s *Store) {
+	require.NoError(t, writeChunk(s, dt, 5, 9_000))
+	require.NoError(t, writeChunk(s, dt, 6, 4_000))
+	require.NoError(t, putAsideChunk(s, "its source does not have it", chunkID(5), chunkID(6)))
+	all, err := s.Quarantined()
+	require.NoError(t, err)
+	require.NoError(t, s.DropQuarantined(all[1]))
+	s.damaged.note(dt, chunkID(2), "checksum")
+	require.NoError(t, writeChunk(s, dt, 2, 3_000))
+	s.damaged.forget(dt, chunkID(2))
+}
+
 // contents describes everything that a store gives out.
 func contents(t *testing.T, s *Store) string {
 	type replica struct {
@@ -74,6 +89,7 @@ func contents(t *testing.T, s *Store) string {
 		Entries              []string          `json:",omitempty"`
 		Rows                 map[string]string `json:",omitempty"`
 		Chunks               map[string]string `json:",omitempty"`
+		Quarantined          []string          `json:",omitempty"`
 	}
 	short := func(b string) string { return fmt.Sprintf("%d bytes, crc32c %08x", len(b), sum(0, []byte(b))) }
 	out := map[string]replica{}
@@ -97,6 +113,11 @@ func contents(t *testing.T, s *Store) string {
 				require.NoError(t, err)
 				r.Chunks[c.Header.ID.String()] = fmt.Sprintf("%s; home %s %q, stamp %d, sums %08x", short(string(b)), c.Header.Bucket, c.Header.Key, c.Header.Stamp, []uint32(c.Sums))
 			}
+		}
+		for _, q := range quarantineOf(t, s, f.Key) {
+			b, err := s.ReadQuarantined(q)
+			require.NoError(t, err)
+			r.Quarantined = append(r.Quarantined, fmt.Sprintf("%s, put aside by record %d: %s; %s", q.Header.ID, q.No, q.Why, short(string(b))))
 		}
 		for _, e := range f.Entries {
 			r.Entries = append(r.Entries, fmt.Sprintf("%+v body %q payload %s", e.Seq, e.Body, short(string(e.Payload))))

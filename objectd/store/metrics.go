@@ -13,9 +13,11 @@ type metrics struct {
 	failed, full                                    prometheus.Gauge
 	all                                             []prometheus.Collector
 	reg                                             prometheus.Registerer
+	shown                                           bool
 }
 
-func newMetrics(reg prometheus.Registerer, store string, s *Store) (*metrics, error) {
+// newMetrics makes them; register shows them, when the store is open.
+func newMetrics(reg prometheus.Registerer, store string, s *Store) *metrics {
 	labels := prometheus.Labels{"store": store}
 	m := &metrics{reg: reg}
 	counter := func(name, help string) prometheus.Counter {
@@ -43,20 +45,42 @@ func newMetrics(reg prometheus.Registerer, store string, s *Store) (*metrics, er
 	m.commitSeconds = histogram("commit_seconds", "Time to write and sync one group of records.")
 	m.failed = gauge("failed", "1 when the store has ended after a failed write or sync.")
 	m.full = gauge("full", "1 when a segment could not be made for want of space.")
-	free := prometheus.NewGaugeFunc(prometheus.GaugeOpts{Namespace: "catena", Subsystem: "store", Name: "free_bytes",
-		Help: "Space left for creates.", ConstLabels: labels}, func() float64 { return float64(s.Free()) })
-	m.all = append(m.all, free)
-	if reg == nil {
-		return m, nil
+	now := func(name, help string, value func() float64) {
+		m.all = append(m.all, prometheus.NewGaugeFunc(prometheus.GaugeOpts{Namespace: "catena", Subsystem: "store", Name: name, Help: help, ConstLabels: labels}, value))
 	}
-	for i, c := range m.all {
-		if err := reg.Register(c); err != nil {
-			m.all = m.all[:i]
-			m.close()
-			return nil, err
+	now("free_bytes", "Space left for creates.", func() float64 { return float64(s.Free()) })
+	ofSpace := func(pick func(sp *space) float64) func() float64 {
+		return func() float64 {
+			s.space.mu.Lock()
+			defer s.space.mu.Unlock()
+			return pick(s.space)
 		}
 	}
-	return m, nil
+	now("chunks", "Sealed chunks.", ofSpace(func(sp *space) float64 { return float64(sp.chunks) }))
+	now("chunk_live_bytes", "Bytes of sealed chunks and of those put aside; of clones once.", ofSpace(func(sp *space) float64 { return float64(sp.bytes) }))
+	now("quarantined_chunks", "Chunks that were put aside, for people to look at and to drop.", ofSpace(func(sp *space) float64 { return float64(sp.aside) }))
+	now("damaged_chunks", "Chunks found damaged by a read, of which no good copy was fetched yet.", func() float64 { return float64(s.damaged.count()) })
+	for kind, name := range map[segKind]string{segRecord: "record", segChunk: "chunk", segFree: "free"} {
+		now(name+"_segments", "Segment files of this kind.", func() float64 { n, _ := s.segs.count(); return float64(n[kind]) })
+	}
+	now("segment_bytes", "Length of all segment files.", func() float64 { _, b := s.segs.count(); return float64(b) })
+	return m
+}
+
+func (m *metrics) register() error {
+	if m.reg == nil {
+		return nil
+	}
+	for i, c := range m.all {
+		if err := m.reg.Register(c); err != nil {
+			for _, done := range m.all[:i] {
+				m.reg.Unregister(done)
+			}
+			return err
+		}
+	}
+	m.shown = true
+	return nil
 }
 
 func (m *metrics) wrote(records int, d time.Duration) {
@@ -67,7 +91,7 @@ func (m *metrics) wrote(records int, d time.Duration) {
 
 // close takes the metrics out of the registry, so that the store can be opened again.
 func (m *metrics) close() {
-	if m.reg == nil {
+	if !m.shown {
 		return
 	}
 	for _, c := range m.all {

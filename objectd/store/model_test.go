@@ -40,10 +40,16 @@ type mstate struct {
 	baseRows map[string]string // its rows
 	entries  []*mop            // the log above base
 	chunks   map[chain.ChunkID][]byte
+	aside    []maside
+}
+
+type maside struct {
+	id    chain.ChunkID
+	bytes string
 }
 
 func (m mstate) clone() mstate {
-	m.baseRows, m.chunks = maps.Clone(m.baseRows), maps.Clone(m.chunks)
+	m.baseRows, m.chunks, m.aside = maps.Clone(m.baseRows), maps.Clone(m.chunks), slices.Clone(m.aside)
 	m.entries = slices.Clone(m.entries)
 	return m
 }
@@ -99,6 +105,17 @@ func (m *mstate) apply(o *mop) {
 	case recRemove:
 		for _, id := range o.ids {
 			delete(m.chunks, id)
+		}
+	case recAside:
+		for _, id := range o.ids {
+			if b, ok := m.chunks[id]; ok {
+				m.aside = append(m.aside, maside{id, string(b)})
+			}
+			delete(m.chunks, id)
+		}
+	case recForget:
+		if i := slices.Index(m.aside, maside{o.id, string(o.bytes)}); i >= 0 {
+			m.aside = slices.Delete(m.aside, i, i+1)
 		}
 	}
 }
@@ -280,6 +297,36 @@ func (r *mreplica) chunksMatch(s *Store, st mstate) string {
 		}
 		if !bytes.Equal(b, want) || !slices.Equal(sums, c.Sums) {
 			return fmt.Sprintf("chunk %s has other bytes or sums", c.Header.ID)
+		}
+	}
+	return r.asideMatch(s, st)
+}
+
+func (r *mreplica) asideMatch(s *Store, st mstate) string {
+	want := map[maside]int{}
+	for _, a := range st.aside {
+		want[a]++
+	}
+	all, err := s.Quarantined()
+	if err != nil {
+		return err.Error()
+	}
+	for _, q := range all {
+		if q.Key != r.key {
+			continue
+		}
+		b, err := s.ReadQuarantined(q)
+		if err != nil {
+			return err.Error()
+		}
+		a := maside{q.Header.ID, string(b)}
+		if want[a]--; want[a] < 0 || q.Why != "why" {
+			return fmt.Sprintf("chunk %s should not be put aside, because of %q", q.Header.ID, q.Why)
+		}
+	}
+	for a, n := range want {
+		if n > 0 {
+			return fmt.Sprintf("chunk %s should be put aside", a.id)
 		}
 	}
 	return ""

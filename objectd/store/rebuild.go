@@ -144,6 +144,9 @@ func (rb *rebuilder) learn(r *Record) error {
 // put is the second pass. Records that stand before their replica's create or
 // image are also taken: reclaim writes the image forward, not what it is of.
 func (rb *rebuilder) put(r *Record) error {
+	if err := rb.quarantine(r); err != nil {
+		return err
+	}
 	k := rb.known[r.key]
 	if k == nil || !k.lives() {
 		return nil
@@ -155,21 +158,36 @@ func (rb *rebuilder) put(r *Record) error {
 	case recPage:
 		err = rb.page(k, r)
 	case recSeal, recClone:
-		key := append(replicaKey(r.key, subChunks), chunkKey(r.chunk.header.ID)...)
-		old, there, gerr := rb.get(key)
-		if gerr == nil && (!there || len(old) > 0) {
-			err = rb.b.Set(key, encodeChunkRow(r), nil)
-		}
-		err = errors.Join(err, gerr)
+		// In the order of the log: a copy that was written forward stands before
+		// whatever ends the chunk.
+		err = rb.b.Set(chunkRowKey(r.key, r.chunk.header.ID), encodeChunkRow(r), nil)
 	case recRemove:
-		// An id is never used again, so a removal holds wherever it stands; an
-		// empty value says so until the sweep.
 		for _, id := range r.ids {
-			err = errors.Join(err, rb.b.Set(append(replicaKey(r.key, subChunks), chunkKey(id)...), nil, nil))
+			err = errors.Join(err, rb.b.Delete(chunkRowKey(r.key, id), nil))
 		}
 	}
 	if err == nil && rb.b.Len() > 4<<20 {
 		err = rb.commit()
+	}
+	return err
+}
+
+// quarantine puts what was put aside, whatever became of its replica.
+func (rb *rebuilder) quarantine(r *Record) error {
+	switch {
+	case r.kind == recForget:
+		var err error
+		for _, id := range r.ids {
+			err = errors.Join(err, rb.b.Delete(asideKey(r.key, id, r.seq), nil))
+		}
+		return err
+	case r.aside == nil:
+		return nil
+	}
+	id := r.aside.chunk.header.ID
+	err := rb.b.Set(asideKey(r.key, id, r.firstNo()), encodeAsideRow(r), nil)
+	if r.kind == recAside && r.first == 0 {
+		err = errors.Join(err, rb.b.Delete(chunkRowKey(r.key, id), nil))
 	}
 	return err
 }
@@ -285,7 +303,7 @@ func (rb *rebuilder) sweep() error {
 	for ok := it.First(); ok && err == nil; ok = it.Next() {
 		_, sub, _, _ := parseReplicaKey(it.Key())
 		v := it.Value()
-		if sub == subRows && v[0] == byte(tagTombstone) || sub == subChunks && len(v) == 0 {
+		if sub == subRows && v[0] == byte(tagTombstone) {
 			err = rb.b.Delete(it.Key(), nil)
 		}
 	}

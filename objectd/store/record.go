@@ -26,6 +26,8 @@ const (
 	recClone      recordKind = 9  // another id for (a part of) the same bytes
 	recRemove     recordKind = 10 // ids that are gone
 	recImage      recordKind = 11 // kind, state and position of a replica, written forward
+	recAside      recordKind = 12 // a chunk is put aside
+	recForget     recordKind = 13 // what was put aside is dropped
 )
 
 // place is where a record's payload, or a piece of it, stands. The checksum is
@@ -95,6 +97,9 @@ func (r *Record) size() int64 {
 	if r.image != nil {
 		n += 128 + len(r.image.state)
 	}
+	if r.aside != nil {
+		n += 256 + data.MaxKey + 4*chain.MaxChunk/sumBlock + len(r.aside.why) // its chunk may not be known yet
+	}
 	return int64(n)
 }
 
@@ -145,11 +150,14 @@ func appendHead(b []byte, r *Record, inc uint64, payAt func(int) int64) []byte {
 	case recEndInstall:
 		b = appendApplied(b, r.apply)
 	case recSeal, recClone:
-		b = appendChunk(b, r.chunk)
-	case recRemove:
+		b = putAside(appendChunk(b, r.chunk), r.aside)
+	case recRemove, recForget:
 		for _, id := range r.ids {
 			b = protowire.AppendBytes(protowire.AppendTag(b, 10, protowire.BytesType), chunkKey(id))
 		}
+		b = appendUint(b, 11, r.seq)
+	case recAside:
+		b = putAside(b, r.aside)
 	case recImage:
 		b = appendUint(b, 10, uint64(r.image.kind))
 		b = appendBytes(b, 11, r.image.state)

@@ -90,10 +90,15 @@ func decodeHead(head, pay []byte) (Record, error) {
 		r.apply, err = decodeApplied(head)
 	case recSeal, recClone:
 		r.chain = chain.KindData
-		r.chunk, err = decodeChunk(head)
-	case recRemove:
+		if r.chunk, err = decodeChunk(head); err == nil {
+			r.aside, err = takeAside(head)
+		}
+	case recRemove, recForget:
 		r.chain = chain.KindData
-		r.ids, err = decodeIDs(head)
+		r.ids, r.seq, err = decodeIDs(head)
+	case recAside:
+		r.chain = chain.KindData
+		r.aside, err = takeAside(head)
 	case recImage:
 		r.image, err = decodeImage(head)
 		if err == nil {
@@ -249,16 +254,19 @@ func decodeChunk(b []byte) (*chunkRecord, error) {
 	return c, err
 }
 
-func decodeIDs(b []byte) (ids []chain.ChunkID, err error) {
+func decodeIDs(b []byte) (ids []chain.ChunkID, no uint64, err error) {
 	err = eachField(b, func(f field) error {
-		if f.num != 10 {
-			return nil
+		switch f.num {
+		case 10:
+			id, err := parseChunkKey(f.b)
+			ids = append(ids, id)
+			return err
+		case 11:
+			no = f.u
 		}
-		id, err := parseChunkKey(f.b)
-		ids = append(ids, id)
-		return err
+		return nil
 	})
-	return ids, err
+	return ids, no, err
 }
 
 func decodeImage(b []byte) (*imageRecord, error) {

@@ -210,10 +210,10 @@ func (s *Store) liveSegments() (gen uint64, live map[uint64]liveness, err error)
 	return gen, live, errors.Join(err, snap.Close())
 }
 
-// eachPointer calls fn for every row and chunk with the use of the record
-// segment that holds its record, and about how long that is.
+// eachPointer calls fn for every row and chunk, those put aside too, with the use
+// of the record segment that holds its record, and about how long that is.
 func eachPointer(snap *pebble.Snapshot, fn func(key, v []byte, inc uint64, size int64) error) error {
-	it, err := snap.NewIter(&pebble.IterOptions{LowerBound: []byte{keyReplica}, UpperBound: []byte{keyReplica + 1}})
+	it, err := snap.NewIter(&pebble.IterOptions{LowerBound: []byte{keyReplica}, UpperBound: []byte{keyAside + 1}})
 	if err != nil {
 		return err
 	}
@@ -221,15 +221,17 @@ func eachPointer(snap *pebble.Snapshot, fn func(key, v []byte, inc uint64, size 
 		key, v := it.Key(), it.Value()
 		size := int64(len(key) + len(v))
 		var inc uint64
-		switch _, sub, _, _ := parseReplicaKey(key); sub {
-		case subRows:
+		switch _, sub, _, ok := parseReplicaKey(key); {
+		case !ok:
+			inc, err = parseUvarint(v) // of the quarantine
+		case sub == subRows:
 			h, rest, herr := parseRowHead(v)
 			err, inc = herr, h.inc
 			if h.tag == tagPlace && err == nil {
 				p, perr := parsePlace(rest, inc)
 				err, size = perr, size+int64(p.n)
 			}
-		case subChunks:
+		case sub == subChunks:
 			inc, err = parseUvarint(v)
 		default:
 			continue

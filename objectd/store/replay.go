@@ -321,6 +321,13 @@ func (rp *replayer) record(r *Record) error {
 		r.rep = newReplica(r.key, r.chain)
 		rp.s.replicas[r.key] = r.rep
 	}
+	if r.kind == recForget || r.kind == recAside && r.first != 0 {
+		// These may have outlived their replica, and may be done twice.
+		if r.no < rp.from {
+			return nil
+		}
+		return rp.st.stage(r)
+	}
 	if r.rep == nil {
 		return nil // of a replica that was dropped later
 	}
@@ -498,13 +505,19 @@ func (s *Store) countChunks() error {
 				return false, err
 			}
 			if !sp.adopt(c.extent) {
-				s.quarantine(r.key, c.header.ID, "its segment is missing")
+				s.damaged.note(r.key, c.header.ID, "its segment is missing")
 			}
 			return true, nil
 		})
 		if err != nil {
 			return err
 		}
+	}
+	if err := s.eachAside(func(q QuarantinedChunk) {
+		sp.adopt(q.chunk.extent)
+		sp.putAside()
+	}); err != nil {
+		return err
 	}
 	sp.used = len(sp.segs) > 0
 	s.space = sp

@@ -33,7 +33,9 @@ type replica struct {
 	pending []pendingEntry
 	applied index.Applied
 	state   []byte
-	dropped bool
+	// dropped: its drop is queued. gone: that is settled; only whoever settles
+	// looks at it.
+	dropped, gone bool
 	// image is the incarnation of the segment that holds the newest create or
 	// image record; imageSeq is the position that it tells.
 	image    uint64

@@ -17,6 +17,7 @@ import (
 //	02 chain(8) incarnation(8) 00 x   about the replica: kind, state, applied, reflected
 //	02 chain(8) incarnation(8) 01 k   row k of an index replica
 //	02 chain(8) incarnation(8) 02 id  chunk of a data replica
+//	03 chain(8) incarnation(8) id no  a chunk that was put aside
 const (
 	keyReplica   = 0x02
 	subMeta      = 0x00
@@ -40,6 +41,10 @@ func replicaKey(k Key, sub byte) []byte {
 }
 
 func metaKey(k Key, m byte) []byte { return append(replicaKey(k, subMeta), m) }
+
+func chunkRowKey(k Key, id chain.ChunkID) []byte {
+	return append(replicaKey(k, subChunks), chunkKey(id)...)
+}
 
 func parseReplicaKey(b []byte) (k Key, sub byte, rest []byte, ok bool) {
 	if len(b) < prefixLen || b[0] != keyReplica {

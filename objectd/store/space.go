@@ -16,9 +16,9 @@ type space struct {
 	mu   sync.Mutex
 	segs map[uint32]*chunkSegment
 	refs map[extentID]int
-	// chunks and bytes are what is sealed; bytes of clones count once.
-	chunks int
-	bytes  int64
+	// chunks are sealed, aside are put aside; bytes are those of both, of clones once.
+	chunks, aside int
+	bytes         int64
 	// freeing are extents that nobody refers to, whose removal the rows do not
 	// durably reflect yet, or that an older reader may still read.
 	freeing []freedExtent
@@ -132,9 +132,22 @@ func (sp *space) unref(e extent, no, gen uint64) {
 	}
 }
 
+// putAside counts a chunk as put aside, takeBack the other way. Its extent is
+// referred to as before.
+func (sp *space) putAside() { sp.shift(1) }
+func (sp *space) takeBack() { sp.shift(-1) }
+
+func (sp *space) shift(n int) {
+	sp.mu.Lock()
+	defer sp.mu.Unlock()
+	sp.chunks -= n
+	sp.aside += n
+}
+
 // adopt counts a sealed chunk that Open found. It reports false if its segment
 // is not there.
 func (sp *space) adopt(e extent) bool {
+	sp.chunks++
 	c := sp.segs[e.slot]
 	if c == nil || c.g.inc != e.inc {
 		return false
@@ -145,7 +158,6 @@ func (sp *space) adopt(e extent) bool {
 		c.next = max(c.next, e.off+align(int64(e.n)))
 		sp.bytes += int64(e.n)
 	}
-	sp.chunks++
 	return true
 }
 

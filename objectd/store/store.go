@@ -69,8 +69,7 @@ type Store struct {
 	freeAt   time.Time
 	freeLast int64
 
-	quarantineMu sync.Mutex
-	quarantined  []QuarantinedChunk
+	damaged damaged
 }
 
 // Open opens the store in a directory, or makes one in an empty directory. It
@@ -90,11 +89,12 @@ func Open(cfg Config) (*Store, error) {
 		failure: failure{done: make(chan struct{})},
 		gate:    newGate(16 * cfg.MemTableBytes), scanAt: scanFirst,
 	}
-	var err error
-	if s.metrics, err = newMetrics(cfg.Registerer, cfg.StoreID.String()[:8], s); err != nil {
-		return nil, err
+	s.metrics = newMetrics(cfg.Registerer, cfg.StoreID.String()[:8], s)
+	err := s.open()
+	if err == nil {
+		err = s.metrics.register()
 	}
-	if err := s.open(); err != nil {
+	if err != nil {
 		s.closing.Store(true)
 		return nil, errors.Join(openError(cfg.Dir, err), s.release())
 	}
@@ -277,10 +277,10 @@ func (s *Store) Stats() Stats {
 	n, bytes := s.segs.count()
 	st := Stats{
 		Failed: s.Failed(), RecordSegments: n[segRecord], ChunkSegments: n[segChunk], FreeSegments: n[segFree], Bytes: bytes,
-		Free: s.Free(), LastRecord: s.completed.Load(), Replay: s.floor.Load(), Quarantined: len(s.Quarantined()),
+		Free: s.Free(), LastRecord: s.completed.Load(), Replay: s.floor.Load(), Damaged: s.damaged.count(),
 	}
 	s.space.mu.Lock()
-	st.Chunks, st.ChunkBytes = s.space.chunks, s.space.bytes
+	st.Chunks, st.Quarantined, st.ChunkBytes = s.space.chunks, s.space.aside, s.space.bytes
 	s.space.mu.Unlock()
 	if st.Failed == nil {
 		st.RowBytes = int64(s.db.Metrics().DiskSpaceUsage())

@@ -388,17 +388,7 @@ func (s *Store) runChunkQueue() {
 // and may call Append. It may be called before Append returns, and at once if
 // the store is closed. The dones of one replica are called in the order of Append.
 func (s *Store) Append(done func(error), recs ...Record) {
-	it := item{recs: recs, done: done}
-	for i := range recs {
-		if err := s.enter(&recs[i]); err != nil {
-			it.err = err
-			for j := range recs[:i] {
-				s.leave(&recs[j])
-			}
-			break
-		}
-	}
-	s.enqueue(it)
+	s.append(item{recs: recs, done: done})
 }
 
 // enqueue sends an item through the queue of its kind of chain.
@@ -420,8 +410,11 @@ func (s *Store) enter(r *Record) error {
 	if n := r.size(); n > s.cfg.SegmentSize-headerBytes-markReserve-block {
 		return &Error{Kind: ErrInvalid, Op: "append", Key: r.key, Detail: "the record is longer than a segment"}
 	}
-	if r.kind == recCreate {
+	switch r.kind {
+	case recCreate:
 		return s.enterCreate(r)
+	case recForget:
+		return nil // also of a replica that was dropped
 	}
 	rep, err := s.replica("append", r.key, r.chain)
 	if err != nil {
@@ -433,7 +426,7 @@ func (s *Store) enter(r *Record) error {
 	switch r.kind {
 	case recEntry:
 		rep.queued++
-	case recRemove:
+	case recRemove, recAside:
 		for _, id := range r.ids {
 			rep.removing[id]++
 		}
@@ -468,7 +461,7 @@ func (s *Store) leave(r *Record) {
 	switch r.kind {
 	case recEntry:
 		r.rep.queued--
-	case recRemove:
+	case recRemove, recAside:
 		r.rep.unremove(r.ids)
 	case recDrop:
 		r.rep.dropped = false
@@ -486,4 +479,16 @@ func (r *replica) unremove(ids []chain.ChunkID) {
 			delete(r.removing, id)
 		}
 	}
+}
+
+func (s *Store) append(it item) {
+	for i := range it.recs {
+		if it.err = s.enter(&it.recs[i]); it.err != nil {
+			for j := range it.recs[:i] {
+				s.leave(&it.recs[j])
+			}
+			break
+		}
+	}
+	s.enqueue(it)
 }
