@@ -11,7 +11,7 @@ import (
 // carryOut does what the machine asks, in order.
 func (r *dataReplica) carryOut(effects []data.Effect) {
 	for _, e := range effects {
-		if r.dead {
+		if r.ended.Load() {
 			return
 		}
 		r.do(e)
@@ -40,9 +40,9 @@ func (r *dataReplica) do(effect data.Effect) {
 	case data.Quarantine:
 		st.Append(r.durable(e.Token), store.Remove(r.key, e.Chunks))
 	case data.List:
-		go r.list(e)
+		r.beside(func() { r.list(e) })
 	case data.ReadChunk:
-		go r.read(e)
+		r.beside(func() { r.read(e) })
 	case data.Send:
 		r.node.cfg.Switch.send(e.Env, chain.KindData)
 	case data.Reply:
@@ -74,12 +74,14 @@ func (r *dataReplica) writeFrame(e data.WriteFrame) {
 
 // list and read run beside the actor, for a joiner.
 func (r *dataReplica) list(e data.List) {
-	chunks, more, err := r.disk.st.List(r.key, e.After, e.Max)
-	if err != nil {
-		r.box.post(storeError{err})
-		return
+	var chunks []data.Chunk
+	var more bool
+	if r.untilRead(func() (err error) {
+		chunks, more, err = r.disk.st.List(r.key, e.After, e.Max)
+		return err
+	}) {
+		r.box.post(data.Listed{ID: e.ID, Chunks: chunks, More: more})
 	}
-	r.box.post(data.Listed{ID: e.ID, Chunks: chunks, More: more})
 }
 
 func (r *dataReplica) read(e data.ReadChunk) {

@@ -17,7 +17,6 @@ type dataReplica struct {
 	// The rest belongs to the actor's goroutine.
 	waiting map[uint64]chan<- error
 	nextID  uint64
-	dead    bool
 	// local holds answers of synchronous effects, stepped before the next item.
 	local []data.Event
 }
@@ -40,14 +39,24 @@ func newDataReplica(n *Node, d *disk, rec store.Recovered) (*dataReplica, error)
 		r.learn(st.Config)
 		r.persisted.Store(&st.Config.Epoch)
 	}
-	core, err := data.New(data.Config{Self: r.addr.replica, Chain: r.addr.chain, Recovered: recovered})
+	core, err := data.New(data.Config{
+		Self: r.addr.replica, Chain: r.addr.chain, Recovered: recovered, TickEvery: int64(n.cfg.TickEvery),
+	})
+	if err != nil {
+		return nil, err
+	}
 	r.core = core
-	return r, err
+	return r, nil
 }
 
 func (r *dataReplica) base() *actor { return &r.actor }
-func (r *dataReplica) tick()        { r.box.post(data.Tick{}) }
 func (r *dataReplica) free(b int64) { r.box.post(data.Free{Bytes: b}) }
+
+func (r *dataReplica) tick() {
+	if !r.ticking.Swap(true) {
+		r.box.post(data.Tick{})
+	}
+}
 
 func (r *dataReplica) configure(c chain.Config) {
 	if r.learn(c) {
@@ -62,10 +71,8 @@ func (r *dataReplica) run() {
 }
 
 func (r *dataReplica) handle(item any) {
-	if r.dead {
-		if q, ok := item.(chunkRequest); ok {
-			q.reply <- r.refusal(chain.RefusedFailed, "the replica ended")
-		}
+	if r.ended.Load() {
+		r.handleEnded(item)
 		return
 	}
 	switch it := item.(type) {
@@ -75,6 +82,12 @@ func (r *dataReplica) handle(item any) {
 		r.step(it.make(r.nextID))
 	case storeError:
 		r.fail(it.err)
+	case supersede:
+		r.die(r.refusal(chain.RefusedUnknown, "the replica was replaced"))
+		r.drop(chain.KindData)
+	case data.Tick:
+		r.ticking.Store(false)
+		r.step(it)
 	case data.Durable:
 		r.onDisk(it.Token)
 		r.step(it)
@@ -83,32 +96,42 @@ func (r *dataReplica) handle(item any) {
 	}
 }
 
+// handleEnded answers what still comes to a replica that has ended.
+func (r *dataReplica) handleEnded(item any) {
+	switch it := item.(type) {
+	case chunkRequest:
+		it.reply <- r.refusal(chain.RefusedFailed, "the replica ended")
+	case supersede:
+		r.drop(chain.KindData)
+	}
+}
+
 // step steps the machine, and again for what its effects answered at once.
 func (r *dataReplica) step(ev data.Event) {
 	r.carryOut(r.core.Step(r.node.cfg.Clock.Now(), ev))
-	for len(r.local) > 0 && !r.dead {
+	for len(r.local) > 0 && !r.ended.Load() {
 		next := r.local[0]
 		r.local = r.local[1:]
 		r.carryOut(r.core.Step(r.node.cfg.Clock.Now(), next))
 	}
 }
 
+// die takes the replica out of service and answers everyone who waits.
 func (r *dataReplica) die(why error) {
-	r.dead = true
-	r.ended.Store(true)
-	r.disk.news.Store(true)
+	r.end()
+	r.local = nil
 	for id, ch := range r.waiting {
 		ch <- why
 		delete(r.waiting, id)
 	}
 }
 
+// fail ends the replica because its store, or the machine, cannot go on.
 func (r *dataReplica) fail(err error) {
-	if r.dead {
+	if r.ended.Load() {
 		return
 	}
-	r.node.cfg.Logger.Error("data replica ended", "chain", r.addr.chain, "replica", r.addr.replica.String(), "err", err)
-	r.node.cfg.Switch.detach(r.addr)
+	r.lose(err)
 	r.die(r.refusal(chain.RefusedUnknown, err.Error()))
 }
 
@@ -177,6 +200,10 @@ func (n *Node) ReadChunk(c chain.ChainID, id chain.ReplicaID, chunk chain.ChunkI
 	if !ok {
 		return nil, n.absent(c)
 	}
+	if !n.enter() {
+		return nil, r.refusal(chain.RefusedFailed, "the node has stopped")
+	}
+	defer n.leave()
 	if r.disk.failed() != nil {
 		return nil, r.refusal(chain.RefusedFailed, "the store failed")
 	}

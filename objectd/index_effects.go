@@ -19,7 +19,7 @@ const (
 // carryOut does what the machine asks, in order.
 func (r *indexReplica) carryOut(effects []index.Effect) {
 	for _, e := range effects {
-		if r.dead {
+		if r.ended.Load() {
 			return
 		}
 		r.do(e)
@@ -51,7 +51,7 @@ func (r *indexReplica) do(effect index.Effect) {
 	case index.Serve:
 		r.publish(e)
 	case index.ReadPage:
-		go r.readPage(e)
+		r.beside(func() { r.readPage(e) })
 	case index.InstallPage:
 		id := e.ID
 		st.InstallPage(r.key, e.Page, r.after(func() any { return index.PageInstalled{ID: id} }))
@@ -99,10 +99,15 @@ func (r *indexReplica) publish(s index.Serve) {
 	r.lease.Store(&s)
 }
 
-// readPage reads beside the actor: a page may be a megabyte from a slow disk.
+// readPage reads for a joiner: a page may be a megabyte from a slow disk.
 func (r *indexReplica) readPage(e index.ReadPage) {
-	page, err := r.disk.st.ReadPage(r.key, e.From, pageRows, pageBytes)
-	r.box.post(pageReady{e.ID, page, err})
+	var page index.Page
+	if r.untilRead(func() (err error) {
+		page, err = r.disk.st.ReadPage(r.key, e.From, pageRows, pageBytes)
+		return err
+	}) {
+		r.box.post(index.PageRead{ID: e.ID, Page: page})
+	}
 }
 
 // endInstall sets the rows' position, when every page is in place.

@@ -24,8 +24,6 @@ type indexReplica struct {
 	// The rest belongs to the actor's goroutine.
 	waiting map[uint64]chan<- indexReply
 	nextID  uint64
-	// dead is set when the machine or the store ended the replica.
-	dead bool
 }
 
 // proposal is a command on its way to the machine.
@@ -37,13 +35,6 @@ type proposal struct {
 type indexReply struct {
 	answer tablet.Answer
 	err    error
-}
-
-// pageReady and pageInstalled come back from background work.
-type pageReady struct {
-	id   uint64
-	page index.Page
-	err  error
 }
 
 func newIndexReplica(n *Node, d *disk, rec store.Recovered) (*indexReplica, error) {
@@ -71,6 +62,7 @@ func newIndexReplica(n *Node, d *disk, rec store.Recovered) (*indexReplica, erro
 	}
 	core, effects, err := index.New(index.Config{
 		Self: r.addr.replica, Chain: r.addr.chain, Machine: reloader{machine, r}, Recovered: recovered,
+		TickEvery: int64(n.cfg.TickEvery),
 	})
 	if err != nil {
 		return nil, err
@@ -81,8 +73,13 @@ func newIndexReplica(n *Node, d *disk, rec store.Recovered) (*indexReplica, erro
 }
 
 func (r *indexReplica) base() *actor { return &r.actor }
-func (r *indexReplica) tick()        { r.box.post(index.Tick{}) }
 func (r *indexReplica) free(b int64) { r.box.post(index.Free{Bytes: b}) }
+
+func (r *indexReplica) tick() {
+	if !r.ticking.Swap(true) {
+		r.box.post(index.Tick{})
+	}
+}
 
 func (r *indexReplica) configure(c chain.Config) {
 	if r.learn(c) {
@@ -97,28 +94,36 @@ func (r *indexReplica) run() {
 }
 
 func (r *indexReplica) handle(item any) {
-	if r.dead {
-		if p, ok := item.(proposal); ok {
-			p.reply <- indexReply{err: r.refusal(chain.RefusedFailed, "the replica ended")}
-		}
+	if r.ended.Load() {
+		r.handleEnded(item)
 		return
 	}
 	switch it := item.(type) {
 	case proposal:
 		r.propose(it)
-	case pageReady:
-		if it.err != nil {
-			r.fail(it.err)
-			return
-		}
-		r.step(index.PageRead{ID: it.id, Page: it.page})
 	case storeError:
 		r.fail(it.err)
+	case supersede:
+		r.die(r.refusal(chain.RefusedUnknown, "the replica was replaced"))
+		r.drop(chain.KindIndex)
+	case index.Tick:
+		r.ticking.Store(false)
+		r.step(it)
 	case index.Durable:
 		r.onDisk(it.Token)
 		r.step(it)
 	case index.Event:
 		r.step(it)
+	}
+}
+
+// handleEnded answers what still comes to a replica that has ended.
+func (r *indexReplica) handleEnded(item any) {
+	switch it := item.(type) {
+	case proposal:
+		it.reply <- indexReply{err: r.refusal(chain.RefusedFailed, "the replica ended")}
+	case supersede:
+		r.drop(chain.KindIndex)
 	}
 }
 
@@ -137,6 +142,7 @@ func (r *indexReplica) propose(p proposal) {
 	given, err := r.machine.Gather(p.cmd, rd)
 	_ = rd.Close() // releases a snapshot; nothing is written
 	if err != nil {
+		r.damaged(err)
 		p.reply <- indexReply{err: r.refusal(chain.RefusedFailed, err.Error())}
 		return
 	}
@@ -145,11 +151,9 @@ func (r *indexReplica) propose(p proposal) {
 	r.step(index.Propose{ID: r.nextID, Command: p.cmd, Given: given})
 }
 
-// die answers everyone who waits and takes the replica out of service.
+// die takes the replica out of service and answers everyone who waits.
 func (r *indexReplica) die(why error) {
-	r.dead = true
-	r.ended.Store(true)
-	r.disk.news.Store(true)
+	r.end()
 	r.lease.Store(nil)
 	for id, ch := range r.waiting {
 		ch <- indexReply{err: why}
@@ -159,11 +163,10 @@ func (r *indexReplica) die(why error) {
 
 // fail ends the replica because its store, or the machine, cannot go on.
 func (r *indexReplica) fail(err error) {
-	if r.dead {
+	if r.ended.Load() {
 		return
 	}
-	r.node.cfg.Logger.Error("index replica ended", "chain", r.addr.chain, "replica", r.addr.replica.String(), "err", err)
-	r.node.cfg.Switch.detach(r.addr)
+	r.lose(err)
 	r.die(r.refusal(chain.RefusedUnknown, err.Error()))
 }
 
@@ -217,35 +220,51 @@ func (n *Node) Propose(ctx context.Context, c chain.ChainID, id chain.ReplicaID,
 }
 
 // Query reads rows at a replica that must be the tail and hold the read lease
-// when the value was read. It runs in the caller's goroutine. The error is a
-// *chain.Refusal.
+// before the rows are looked at and after the value was read, in one epoch. It
+// runs in the caller's goroutine. The error is a *chain.Refusal.
 func (n *Node) Query(c chain.ChainID, id chain.ReplicaID, q *tablet.Query) (tablet.Result, error) {
 	r, ok := n.lookup(address{c, id}).(*indexReplica)
 	if !ok {
 		return tablet.Result{}, n.absent(c)
 	}
+	if !n.enter() {
+		return tablet.Result{}, r.refusal(chain.RefusedFailed, "the node has stopped")
+	}
+	defer n.leave()
 	if r.disk.failed() != nil {
 		return tablet.Result{}, r.refusal(chain.RefusedFailed, "the store failed")
 	}
-	if r.lease.Load() == nil {
+	before, ok := r.leased()
+	if !ok {
 		return tablet.Result{}, r.refusal(chain.RefusedNoLease, "")
 	}
 	rd, err := r.disk.st.Reader(r.key)
 	if err != nil {
+		r.damaged(err)
 		return tablet.Result{}, r.refusal(chain.RefusedFailed, err.Error())
 	}
 	defer rd.Close()
 	res, err := tablet.Run(q, tablet.View{Tablet: r.tablet, Applied: rd.Applied()}, rd)
 	if err != nil {
+		r.damaged(err)
 		return tablet.Result{}, r.refusal(chain.RefusedFailed, err.Error())
 	}
-	// After the value was read: a lease that is valid now was valid then, and
-	// nothing newer can have been committed without this replica.
-	lease := r.lease.Load()
-	if lease == nil || n.cfg.Clock.Now().Mono >= lease.Until {
+	// A lease of the same epoch that is valid now was valid all the time, and
+	// nothing newer can have been committed without this replica. A lease of
+	// another epoch says nothing about the time between.
+	if after, ok := r.leased(); !ok || after != before {
 		return tablet.Result{}, r.refusal(chain.RefusedNoLease, "")
 	}
 	return res, nil
+}
+
+// leased reports whether the read lease holds now, and its epoch.
+func (r *indexReplica) leased() (chain.Epoch, bool) {
+	lease := r.lease.Load()
+	if lease == nil || r.node.cfg.Clock.Now().Mono >= lease.Until {
+		return chain.Epoch{}, false
+	}
+	return lease.Epoch, true
 }
 
 // newestOf is the configuration of a chain in the newest map.

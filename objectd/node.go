@@ -1,6 +1,7 @@
 package objectd
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"sync"
@@ -20,46 +21,28 @@ type Node struct {
 	// mapMu makes maps take effect one after the other.
 	mapMu sync.Mutex
 
-	// mu guards replicas. Invariant: every replica in it is attached to the switch.
+	// mu guards replicas and lost. Invariant: a replica in it that has not ended,
+	// and whose disk works, is attached to the switch.
 	mu       sync.RWMutex
 	replicas map[address]replica
+	// lost are replicas that a disk holds and that could not be revived. They
+	// are never made anew: an empty one in their place would be believed.
+	lost map[address]error
 
-	stop    chan struct{}
+	// life is held for reading by whoever uses a store outside of an actor, and
+	// for writing by Stop: a store is closed only when nobody reads it.
+	life     sync.RWMutex
+	closed   bool // under life and mapMu: Stop has begun
+	stopOnce sync.Once
+	stopErr  error
+	stop     chan struct{}
+	// stopped waits for the ticker, the actors, and what runs beside an actor.
 	stopped sync.WaitGroup
-}
-
-// disk is one store of the node.
-type disk struct {
-	id chain.StoreID
-	st *store.Store
-	// found is what the disk holds, until the first map says which tablets the
-	// replicas serve.
-	found []store.Recovered
-	// news: a replica persisted an epoch, and the master does not know yet.
-	news atomic.Bool
-	// err is why the disk does not work; set once.
-	err atomic.Pointer[error]
-}
-
-func (d *disk) failed() error {
-	if p := d.err.Load(); p != nil {
-		return *p
-	}
-	return nil
-}
-
-// replica is an actor of either kind.
-type replica interface {
-	base() *actor
-	run()
-	tick()
-	configure(chain.Config)
-	free(bytes int64)
 }
 
 // Start opens the disks and runs what was found on them. A disk that does not
 // open is reported as failed and the node goes on without it; it is an error
-// only if none opens.
+// only if none opens: Config.Master may be told of disks before Start returns.
 func Start(cfg Config) (*Node, error) {
 	cfg.setDefaults()
 	if err := cfg.Validate(); err != nil {
@@ -67,7 +50,7 @@ func Start(cfg Config) (*Node, error) {
 	}
 	n := &Node{
 		cfg: cfg, cache: store.NewCache(cfg.CacheBytes), disks: map[chain.StoreID]*disk{},
-		replicas: map[address]replica{}, stop: make(chan struct{}),
+		replicas: map[address]replica{}, lost: map[address]error{}, stop: make(chan struct{}),
 	}
 	n.openDisks()
 	opened := 0
@@ -79,6 +62,7 @@ func Start(cfg Config) (*Node, error) {
 		}
 		opened++
 		d.found = d.st.Replicas()
+		d.blank = len(d.found) == 0
 	}
 	if opened == 0 {
 		return nil, fmt.Errorf("objectd: no disk opens: %w", last)
@@ -87,32 +71,17 @@ func Start(cfg Config) (*Node, error) {
 	return n, nil
 }
 
-// openDisks opens all disks at once: each replays its own log.
-func (n *Node) openDisks() {
-	var wg sync.WaitGroup
-	for _, dc := range n.cfg.Disks {
-		d := &disk{id: dc.ID}
-		n.disks[dc.ID] = d
-		wg.Go(func() {
-			st, err := store.Open(n.cfg.storeConfig(dc, n.cache, func(err error) { n.diskFailed(d, err) }))
-			if err != nil {
-				n.diskFailed(d, err)
-				return
-			}
-			d.st = st
-		})
-	}
-	wg.Wait()
-}
-
-// revive makes actors of the replicas that the disks were found to hold.
+// revive makes actors of the replicas that the disks were found to hold. One
+// that cannot be revived leaves its chain by its own report, and is filled
+// again as a new incarnation.
 func (n *Node) revive() {
 	for _, d := range n.disks {
 		for _, rec := range d.found {
 			r, err := n.newReplica(d, rec)
 			if err != nil {
 				n.cfg.Logger.Error("a replica cannot be revived", "store", d.id.String(), "replica", rec.Key.String(), "err", err)
-				continue // its chain finds it absent, and it is filled again
+				n.lose(address{rec.Key.Chain, chain.ReplicaID{Store: d.id, Incarnation: rec.Key.Incarnation}}, err)
+				continue
 			}
 			n.launch(r)
 		}
@@ -127,14 +96,29 @@ func (n *Node) newReplica(d *disk, rec store.Recovered) (replica, error) {
 	return newDataReplica(n, d, rec)
 }
 
-// launch attaches a replica to the switch and starts its goroutine.
+// launch attaches a replica to the switch and starts its goroutine. The caller
+// holds mapMu.
 func (n *Node) launch(r replica) {
 	a := r.base()
+	if !a.ended.Load() {
+		n.cfg.Switch.attach(a.addr, a.box)
+	}
 	n.mu.Lock()
 	n.replicas[a.addr] = r
 	n.mu.Unlock()
-	n.cfg.Switch.attach(a.addr, a.box)
 	n.stopped.Go(r.run)
+	if a.disk.failed() != nil {
+		// The disk failed while the replica was made, and whoever took the
+		// others out of service did not see this one.
+		n.retire(a)
+	}
+}
+
+// retire takes a replica out of service: it hears nothing any more, and what
+// waits at it is answered.
+func (n *Node) retire(a *actor) {
+	n.cfg.Switch.detach(a.addr)
+	a.box.close()
 }
 
 // SetMap takes a newer map: with the first one the replicas found on the disks
@@ -144,7 +128,7 @@ func (n *Node) SetMap(m *chain.Map) {
 	n.mapMu.Lock()
 	defer n.mapMu.Unlock()
 	old := n.cmap.Load()
-	if old != nil && old.Version >= m.Version {
+	if n.closed || old != nil && old.Version >= m.Version {
 		return
 	}
 	n.cmap.Store(m)
@@ -159,27 +143,41 @@ func (n *Node) SetMap(m *chain.Map) {
 		}
 	}
 	for _, r := range n.all() {
-		if c, ok := m.Chains[r.base().addr.chain]; ok {
+		c, ok := m.Chains[r.base().addr.chain]
+		switch {
+		case !ok:
+		case superseded(&c, r.base().addr.replica):
+			r.base().box.post(supersede{})
+		default:
 			r.configure(c)
 		}
 	}
+}
+
+// superseded reports that a newer incarnation of a replica serves, on the same
+// store: it has everything that was acknowledged, so nobody needs the old one.
+func superseded(c *chain.Config, id chain.ReplicaID) bool {
+	return !slices.Contains(c.Recoverable, id) && slices.ContainsFunc(c.Serving, func(r chain.ReplicaID) bool {
+		return r.Store == id.Store && r.Incarnation > id.Incarnation
+	})
 }
 
 // Map is the newest map that the node knows; nil before the first.
 func (n *Node) Map() *chain.Map { return n.cmap.Load() }
 
 // ensure makes a replica that the configuration names and the disk does not
-// hold. Only a joiner and a member of a chain's first configuration start from
-// nothing: a Serving replica that is not there has been lost, and an empty one
-// in its place would be believed.
+// hold, if it may start from nothing; otherwise it is lost.
 func (n *Node) ensure(d *disk, c *chain.Config, id chain.ReplicaID) {
 	addr := address{c.Chain, id}
 	if n.lookup(addr) != nil {
 		return
 	}
-	if !c.IsSyncing(id) && !c.Prev.IsZero() {
-		n.cfg.Logger.Error("a serving replica is not on its disk", "chain", c.Chain, "replica", id.String())
-		n.cfg.Master.Report(chain.Report{Kind: chain.ReportDiverged, Chain: c.Chain, Epoch: c.Epoch, From: id, Replica: id, Detail: "not on its disk"})
+	if !d.mayBegin(c, id) {
+		n.lose(addr, errNotThere)
+	}
+	if why := n.isLost(addr); why != nil {
+		n.cfg.Logger.Error("a replica is lost", "chain", c.Chain, "replica", id.String(), "err", why)
+		n.cfg.Master.Report(lostReport(addr, c.Epoch, why))
 		return
 	}
 	key := store.Key{Chain: c.Chain, Incarnation: id.Incarnation}
@@ -192,10 +190,39 @@ func (n *Node) ensure(d *disk, c *chain.Config, id chain.ReplicaID) {
 	n.launch(r)
 }
 
+// errNotThere is why a replica is lost that its disk does not hold.
+var errNotThere = errors.New("it is not on its disk")
+
+func (n *Node) lose(a address, why error) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.lost[a] == nil {
+		n.lost[a] = why
+	}
+}
+
+func (n *Node) isLost(a address) error {
+	n.mu.RLock()
+	defer n.mu.RUnlock()
+	return n.lost[a]
+}
+
+// lostReport is what a replica that cannot go on, on a disk that works, says of
+// itself: it leaves its chain, and is filled again as a new incarnation.
+func lostReport(a address, e chain.Epoch, why error) chain.Report {
+	return chain.Report{Kind: chain.ReportDiverged, Chain: a.chain, Epoch: e, From: a.replica, Replica: a.replica, Detail: why.Error()}
+}
+
 func (n *Node) lookup(a address) replica {
 	n.mu.RLock()
 	defer n.mu.RUnlock()
 	return n.replicas[a]
+}
+
+func (n *Node) forget(a address) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	delete(n.replicas, a)
 }
 
 func (n *Node) all() []replica {
@@ -208,156 +235,95 @@ func (n *Node) all() []replica {
 	return out
 }
 
-// diskFailed takes a disk's replicas out of service: they answer nothing and
-// hear nothing any more, as if the disk's host were gone.
-func (n *Node) diskFailed(d *disk, err error) {
-	if !d.err.CompareAndSwap(nil, &err) {
-		return
-	}
-	n.cfg.Logger.Error("store failed", "store", d.id.String(), "err", err)
-	for _, r := range n.all() {
-		if a := r.base(); a.disk == d {
-			n.cfg.Switch.detach(a.addr)
-			a.box.close()
-		}
-	}
-	n.cfg.Master.StoreFailed(d.id, err)
-}
-
 // ticker lets time pass for all replicas, tells them the free space, and tells
 // the master that the disks work.
 func (n *Node) ticker() {
 	t := time.NewTicker(n.cfg.TickEvery)
 	defer t.Stop()
-	for i := 0; ; i++ {
-		second := i%10 == 0
-		all := n.all()
-		for _, r := range all {
-			if a := r.base(); a.disk.failed() == nil {
-				r.tick()
-				if second {
-					r.free(a.disk.st.Free())
-				}
-			}
-		}
-		for _, d := range n.disks {
-			if d.failed() == nil && (d.news.Swap(false) || second) {
-				n.cfg.Master.StoreAlive(d.id, n.info(d, all))
-			}
-		}
+	second := time.NewTicker(time.Second)
+	defer second.Stop()
+	full := true // a whole round, as every second
+	for {
+		n.round(full)
+		full = false
 		select {
 		case <-n.stop:
 			return
+		case <-second.C:
+			full = true
 		case <-t.C:
 		}
 	}
 }
 
-// info is what the master is told of a disk.
-func (n *Node) info(d *disk, all []replica) DiskInfo {
-	out := DiskInfo{Full: d.st.Free() <= 0}
-	if n.cmap.Load() == nil {
-		return out
-	}
-	out.Replicas = []ReplicaInfo{}
+// round is one tick of all replicas; a full one tells everything that is true.
+func (n *Node) round(full bool) {
+	all := n.all()
 	for _, r := range all {
 		a := r.base()
-		if e := a.persisted.Load(); a.disk == d && e != nil && !a.ended.Load() {
-			out.Replicas = append(out.Replicas, ReplicaInfo{a.key.Chain, a.key.Incarnation, *e})
+		switch {
+		case a.disk.ended():
+		case a.ended.Load():
+			if why := a.why.Load(); full && why != nil {
+				n.cfg.Master.Report(lostReport(a.addr, a.newest().Epoch, *why))
+			}
+		default:
+			r.tick()
+			if full {
+				r.free(a.disk.st.Free())
+			}
 		}
 	}
-	return out
+	for _, d := range n.disks {
+		if d.failed() == nil && (d.news.Swap(false) || full) {
+			n.cfg.Master.StoreAlive(d.id, n.info(d, all))
+		}
+	}
 }
 
 // Stop ends the replicas and closes the disks. What was acknowledged is on disk.
+// Requests in flight are answered; later ones, and later maps, are refused. It
+// may be called more than once.
 func (n *Node) Stop() error {
+	n.stopOnce.Do(func() { n.stopErr = n.doStop() })
+	return n.stopErr
+}
+
+func (n *Node) doStop() error {
+	n.mapMu.Lock() // a map that is taking effect is waited for
+	n.life.Lock()  // and so is whoever reads a store
+	n.closed = true
+	n.life.Unlock()
+	n.mapMu.Unlock()
 	close(n.stop)
 	for _, r := range n.all() {
-		a := r.base()
-		n.cfg.Switch.detach(a.addr)
-		a.box.close()
+		n.retire(r.base())
 	}
 	n.stopped.Wait()
-	var first error
+	var errs []error
 	for _, d := range n.disks {
-		if d.failed() != nil {
-			continue // a failed store is only dropped
-		}
-		if err := d.st.Close(); err != nil && first == nil {
-			first = err
+		switch {
+		case d.st == nil:
+		case d.ended():
+			// Beside us: a dead disk may never answer, and nothing on it counts.
+			go func() { _ = d.st.Close() }()
+		default:
+			errs = append(errs, d.st.Close())
 		}
 	}
 	n.cache.Close()
-	return first
+	return errors.Join(errs...)
 }
 
-// actor is what both kinds of replica have.
-type actor struct {
-	node *Node
-	disk *disk
-	addr address
-	key  store.Key
-	box  *mailbox
-	// persisted is the newest epoch on disk; pending is what is on its way there,
-	// by token (the actor's goroutine only).
-	persisted atomic.Pointer[chain.Epoch]
-	pending   map[uint64]chain.Epoch
-	// ended: the replica does not act any more.
-	ended atomic.Bool
-	// conf is the newest configuration that was given to the machine; for
-	// refusals, which carry it.
-	conf atomic.Pointer[chain.Config]
-}
-
-func newActor(n *Node, d *disk, key store.Key) actor {
-	id := chain.ReplicaID{Store: d.id, Incarnation: key.Incarnation}
-	return actor{node: n, disk: d, key: key, addr: address{key.Chain, id}, box: newMailbox(), pending: map[uint64]chain.Epoch{}}
-}
-
-// onDisk notes that everything up to a token is durable, so that the master
-// can be told which epoch this replica has persisted.
-func (a *actor) onDisk(token uint64) {
-	for t, e := range a.pending {
-		if t > token {
-			continue
-		}
-		delete(a.pending, t)
-		if old := a.persisted.Load(); old == nil || old.Less(e) {
-			a.persisted.Store(&e)
-			a.disk.news.Store(true)
-		}
-	}
-}
-
-// newest is a copy of the newest configuration known here.
-func (a *actor) newest() chain.Config {
-	if c := a.conf.Load(); c != nil {
-		return *c
-	}
-	return chain.Config{Chain: a.addr.chain}
-}
-
-func (a *actor) refusal(kind chain.RefusalKind, detail string) *chain.Refusal {
-	return &chain.Refusal{Kind: kind, Chain: a.addr.chain, Newest: a.newest(), Detail: detail}
-}
-
-// learn notes a configuration; false if it is not newer.
-func (a *actor) learn(c chain.Config) bool {
-	if old := a.conf.Load(); old != nil && !old.Epoch.Less(c.Epoch) {
+// enter is called before a store is used outside of an actor; leave after it.
+// false: the node has stopped.
+func (n *Node) enter() bool {
+	n.life.RLock()
+	if n.closed {
+		n.life.RUnlock()
 		return false
 	}
-	a.conf.Store(&c)
 	return true
 }
 
-// loop hands items to handle until the mailbox is closed and empty.
-func (a *actor) loop(handle func(any)) {
-	var buf []any
-	for items := a.box.take(nil); items != nil; items = a.box.take(buf) {
-		for _, it := range items {
-			handle(it)
-		}
-		clear(items)
-		buf = items
-	}
-}
+func (n *Node) leave() { n.life.RUnlock() }

@@ -31,18 +31,20 @@ type Writer struct {
 }
 
 // Create opens a chunk on a data chain of its choice, not one of avoid unless
-// there is no other. Errors are *chain.Refusal.
+// there is no other. Errors are *chain.Refusal; RefusedFull when every chain
+// that takes writes has said so.
 func (c *Client) Create(ctx context.Context, h data.Header, avoid []chain.ChainID) (*Writer, error) {
 	ctx, cancel := c.bounded(ctx)
 	defer cancel()
 	var wait backoff
 	tried := slices.Clone(avoid)
+	full := map[chain.ChainID]error{}
 	for {
-		cfg, err := c.pick(tried)
+		cfg, err := c.pick(tried, full)
 		if err == nil {
-			err = c.node.OpenChunk(ctx, cfg.Chain, cfg.Head(), cfg.Epoch, h)
-			if err == nil {
-				return &Writer{c: c, chain: cfg.Chain, head: cfg.Head(), header: h}, nil
+			var w *Writer
+			if w, err = c.open(ctx, cfg, h); err == nil {
+				return w, nil
 			}
 			// An open that was not answered leaves nothing but an id that is
 			// never used again.
@@ -51,6 +53,12 @@ func (c *Client) Create(ctx context.Context, h data.Header, avoid []chain.ChainI
 				return nil, ended(cfg.Chain, err)
 			}
 			tried = append(tried, cfg.Chain)
+			if r.Kind == chain.RefusedFull {
+				full[cfg.Chain] = err
+				continue // another one may have room, and is asked at once
+			}
+		} else if final(err) {
+			return nil, err
 		}
 		if !wait.wait(ctx) {
 			return nil, ended(cfg.Chain, err)
@@ -58,15 +66,36 @@ func (c *Client) Create(ctx context.Context, h data.Header, avoid []chain.ChainI
 	}
 }
 
-// pick draws a writable data chain, of those not tried if there is one.
-func (c *Client) pick(tried []chain.ChainID) (chain.Config, error) {
+// open is one try; what a head does with one that was not answered in time is
+// given up, so that it does not hold the space.
+func (c *Client) open(ctx context.Context, cfg chain.Config, h data.Header) (*Writer, error) {
+	ctx, cancel := context.WithTimeout(ctx, c.tryFor)
+	defer cancel()
+	err := c.node.OpenChunk(ctx, cfg.Chain, cfg.Head(), cfg.Epoch, h)
+	if err == nil {
+		return &Writer{c: c, chain: cfg.Chain, head: cfg.Head(), header: h}, nil
+	}
+	if ctx.Err() != nil {
+		c.node.AbortChunk(cfg.Chain, cfg.Head(), h.ID)
+	}
+	return nil, err
+}
+
+// pick draws a writable data chain that is not full, of those not tried if there
+// is one.
+func (c *Client) pick(tried []chain.ChainID, full map[chain.ChainID]error) (chain.Config, error) {
 	m := c.node.Map()
 	if m == nil {
 		return chain.Config{}, &chain.Refusal{Kind: chain.RefusedNotReady, Detail: "no map yet"}
 	}
 	var fresh, any_ []chain.Config
+	var noSpace error
 	for _, cfg := range m.Chains {
 		if cfg.Kind != chain.KindData || !cfg.Writable() {
+			continue
+		}
+		if err := full[cfg.Chain]; err != nil {
+			noSpace = err
 			continue
 		}
 		any_ = append(any_, cfg)
@@ -76,6 +105,9 @@ func (c *Client) pick(tried []chain.ChainID) (chain.Config, error) {
 	}
 	if len(fresh) == 0 {
 		fresh = any_
+	}
+	if len(fresh) == 0 && noSpace != nil {
+		return chain.Config{}, noSpace
 	}
 	if len(fresh) == 0 {
 		return chain.Config{}, &chain.Refusal{Kind: chain.RefusedBelowMinAck, Detail: "no data chain takes writes"}
@@ -92,9 +124,17 @@ func (w *Writer) Write(ctx context.Context, p []byte) error {
 	ctx, cancel := w.c.bounded(ctx)
 	defer cancel()
 	w.sum(p)
-	err := w.c.node.WriteChunk(ctx, w.chain, w.head, w.header.ID, w.off, p)
-	w.off += uint32(len(p))
-	return err
+	var wait backoff
+	for {
+		err := w.c.node.WriteChunk(ctx, w.chain, w.head, w.header.ID, w.off, p)
+		// Busy says that the frame was not taken, and that the chunk is still open.
+		var r *chain.Refusal
+		if errors.As(err, &r) && r.Kind == chain.RefusedBusy && wait.wait(ctx) {
+			continue
+		}
+		w.off += uint32(len(p))
+		return err
+	}
 }
 
 // sum continues the CRC32C of each 64 KiB block.
@@ -157,6 +197,9 @@ func (c *Client) readOnce(ctx context.Context, e tablet.Extent, off, n uint32) (
 	if !ok {
 		return nil, &chain.Refusal{Kind: chain.RefusedNotReady, Chain: e.Chain, Detail: "no such chain in the map"}
 	}
+	if len(cfg.Serving) == 0 {
+		return nil, &chain.Refusal{Kind: chain.RefusedNotReady, Chain: e.Chain, Newest: cfg, Detail: "nobody serves"}
+	}
 	var last error
 	gone := 0
 	first := rand.IntN(len(cfg.Serving))
@@ -176,6 +219,8 @@ func (c *Client) readOnce(ctx context.Context, e tablet.Extent, off, n uint32) (
 		return nil, notGone(cfg, last)
 	}
 	// All say so; it counts if they still serve in the newest epoch.
+	ctx, cancel := context.WithTimeout(ctx, c.tryFor)
+	defer cancel()
 	if err := c.node.ProbeChain(ctx, e.Chain, cfg.Head(), cfg.Epoch); err != nil {
 		return nil, notGone(cfg, err)
 	}
@@ -246,14 +291,18 @@ func (c *Client) Remove(ctx context.Context, on chain.ChainID, ids []chain.Chunk
 }
 
 // Discard removes chunks that no command ever named. Best effort, in the
-// background: what is left is found by the scan for orphans.
-func (c *Client) Discard(ctx context.Context, es []tablet.Extent) {
+// background, also when ctx ends: what is left is found by the scan for orphans.
+func (c *Client) Discard(_ context.Context, es []tablet.Extent) {
 	by := map[chain.ChainID][]chain.ChunkID{}
 	for _, e := range es {
 		by[e.Chain] = append(by[e.Chain], e.Chunk)
 	}
-	ctx = context.WithoutCancel(ctx)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.closed {
+		return
+	}
 	for on, ids := range by {
-		go func() { _ = c.Remove(ctx, on, ids) }()
+		c.discards.Go(func() { _ = c.Remove(c.background, on, ids) })
 	}
 }

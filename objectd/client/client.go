@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"sync"
 	"time"
 
 	"catena/chain"
@@ -51,6 +52,12 @@ type Client struct {
 	node     Node
 	tryFor   time.Duration
 	retryFor time.Duration
+	// background ends with Close; discards are what runs in it.
+	background context.Context
+	end        context.CancelFunc
+	mu         sync.Mutex // guards closed against a Discard that just begins
+	closed     bool
+	discards   sync.WaitGroup
 }
 
 // New makes a client.
@@ -65,7 +72,18 @@ func New(cfg Config) (*Client, error) {
 	if c.retryFor == 0 {
 		c.retryFor = 15 * time.Second
 	}
+	c.background, c.end = context.WithCancel(context.Background())
 	return c, nil
+}
+
+// Close gives up what runs in the background, and waits for its end. Calls of
+// others are not touched: they end with their contexts.
+func (c *Client) Close() {
+	c.mu.Lock()
+	c.closed = true
+	c.mu.Unlock()
+	c.end()
+	c.discards.Wait()
 }
 
 // bounded gives the context a deadline if it has none.

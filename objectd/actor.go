@@ -1,0 +1,179 @@
+package objectd
+
+import (
+	"errors"
+	"sync/atomic"
+	"time"
+
+	"catena/chain"
+	"catena/objectd/store"
+)
+
+// replica is an actor of either kind.
+type replica interface {
+	base() *actor
+	run()
+	// tick lets time pass; nothing happens if a tick waits already.
+	tick()
+	configure(chain.Config)
+	free(bytes int64)
+}
+
+// actor is what both kinds of replica have.
+type actor struct {
+	node *Node
+	disk *disk
+	addr address
+	key  store.Key
+	box  *mailbox
+	// persisted is the newest epoch on disk; pending is what is on its way there,
+	// by token (the actor's goroutine only).
+	persisted atomic.Pointer[chain.Epoch]
+	pending   map[uint64]chain.Epoch
+	// ended: the replica does not act any more: every item is refused or dropped.
+	// why is set before it if the replica could not go on although its disk
+	// works; the master is told until the chain goes on without this replica.
+	ended atomic.Bool
+	why   atomic.Pointer[error]
+	// toldDamage is when the master was last told of damage.
+	toldDamage atomic.Int64
+	// ticking: a tick is in the mailbox. An actor that was held up gets one for
+	// all the time that passed.
+	ticking atomic.Bool
+	// conf is the newest configuration that was given to the machine; for
+	// refusals, which carry it.
+	conf atomic.Pointer[chain.Config]
+}
+
+func newActor(n *Node, d *disk, key store.Key) actor {
+	id := chain.ReplicaID{Store: d.id, Incarnation: key.Incarnation}
+	return actor{node: n, disk: d, key: key, addr: address{key.Chain, id}, box: newMailbox(), pending: map[uint64]chain.Epoch{}}
+}
+
+// onDisk notes that everything up to a token is durable, so that the master
+// can be told which epoch this replica has persisted.
+func (a *actor) onDisk(token uint64) {
+	for t, e := range a.pending {
+		if t > token {
+			continue
+		}
+		delete(a.pending, t)
+		if old := a.persisted.Load(); old == nil || old.Less(e) {
+			a.persisted.Store(&e)
+			a.disk.news.Store(true)
+		}
+	}
+}
+
+// beside runs store work that is too slow for the actor's goroutine. It is
+// called from there, so that Stop waits for it.
+func (a *actor) beside(work func()) { a.node.stopped.Go(work) }
+
+// again is the pace at which a read that a machine waits for is tried again.
+const again = time.Second
+
+// untilRead reads for a neighbour, again and again: the machine waits for the
+// answer, and without one its joiner would never be filled. It gives up when the
+// replica or the node ends. It runs beside the actor.
+func (a *actor) untilRead(read func() error) (ok bool) {
+	for {
+		err := read()
+		if err == nil {
+			return true
+		}
+		a.damaged(err)
+		if a.ended.Load() || a.disk.ended() {
+			return false
+		}
+		t := time.NewTimer(again)
+		select {
+		case <-t.C:
+		case <-a.node.stop:
+			t.Stop()
+			return false
+		}
+	}
+}
+
+// damaged is told the errors of reads. What this replica cannot read, another
+// one can: it leaves the chain if the others can spare it, and is filled again.
+// Until then it serves what it can.
+func (a *actor) damaged(err error) {
+	if !errors.Is(err, store.ErrDamaged) || a.disk.ended() {
+		return
+	}
+	now := int64(a.node.cfg.Clock.Now().Mono)
+	if last := a.toldDamage.Load(); last != 0 && now-last < chain.Second || !a.toldDamage.CompareAndSwap(last, now) {
+		return
+	}
+	a.node.cfg.Logger.Error("a replica is damaged", "chain", a.addr.chain, "replica", a.addr.replica.String(), "err", err)
+	a.node.cfg.Master.Report(lostReport(a.addr, a.newest().Epoch, err))
+}
+
+// lose notes why the replica cannot go on, unless that is its disk's end, of
+// which the master hears otherwise.
+func (a *actor) lose(err error) {
+	if a.disk.ended() {
+		return
+	}
+	a.node.cfg.Logger.Error("a replica ended", "chain", a.addr.chain, "replica", a.addr.replica.String(), "err", err)
+	a.why.Store(&err)
+	a.node.cfg.Master.Report(lostReport(a.addr, a.newest().Epoch, err))
+}
+
+// end takes the replica out of service; whoever waits is answered by the caller.
+func (a *actor) end() {
+	a.ended.Store(true)
+	a.disk.news.Store(true)
+	a.node.cfg.Switch.detach(a.addr)
+}
+
+// supersede asks the replica to go for good, with everything that it has on its disk.
+type supersede struct{}
+
+// drop removes an ended replica from its disk.
+func (a *actor) drop(kind chain.Kind) {
+	a.node.cfg.Logger.Info("a replica is dropped: a newer incarnation stands in its place", "chain", a.addr.chain, "replica", a.addr.replica.String())
+	a.disk.st.Append(func(error) {}, store.DropReplica(a.key, kind)) // lost in a crash, it is dropped again
+	a.node.forget(a.addr)
+	a.box.close()
+}
+
+// newest is a copy of the newest configuration known here.
+func (a *actor) newest() chain.Config {
+	if c := a.conf.Load(); c != nil {
+		return *c
+	}
+	return chain.Config{Chain: a.addr.chain}
+}
+
+func (a *actor) refusal(kind chain.RefusalKind, detail string) *chain.Refusal {
+	return &chain.Refusal{Kind: kind, Chain: a.addr.chain, Newest: a.newest(), Detail: detail}
+}
+
+// learn notes a configuration; false if it is not newer. The caller holds the
+// node's mapMu.
+func (a *actor) learn(c chain.Config) bool {
+	if old := a.conf.Load(); old != nil && !old.Epoch.Less(c.Epoch) {
+		return false
+	}
+	a.conf.Store(&c)
+	return true
+}
+
+// keptItems bounds the memory that an idle mailbox keeps.
+const keptItems = 1024
+
+// loop hands items to handle until the mailbox is closed and empty.
+func (a *actor) loop(handle func(any)) {
+	var buf []any
+	for items := a.box.take(nil); items != nil; items = a.box.take(buf) {
+		for i, it := range items {
+			items[i] = nil // what was handled is not kept
+			handle(it)
+		}
+		if buf = items; cap(buf) > keptItems {
+			buf = nil // a burst is over
+		}
+	}
+}
