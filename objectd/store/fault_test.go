@@ -245,7 +245,7 @@ func TestBitFlips(t *testing.T) {
 		if pad := inPadding(t, crash, logName, off); pad {
 			continue
 		}
-		if tested++; tested%7 != 0 && tested > 400 {
+		if tested++; tested%31 != 0 && tested > 200 {
 			continue
 		}
 		s, err := Open(testConfig(flip(logName, off)))

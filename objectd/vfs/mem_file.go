@@ -102,9 +102,16 @@ func (f *memFile) Truncate(size int64) error {
 		return err
 	}
 	if cut := int64(len(f.n.data)); size < cut {
-		f.n.touch(size, cut)
-		clear(f.n.data[size:])
-		f.n.data = f.n.data[:size]
+		// The old bytes stay as they are, for a crash that undoes this; what
+		// goes on is a copy, so they need not be copied block by block.
+		whole := f.n.data
+		f.n.data = append(make([]byte, 0, size), whole[:size]...)
+		for b := size / BlockSize; b*BlockSize < cut; b++ {
+			if _, ok := f.n.before[b]; !ok {
+				off := b * BlockSize
+				f.n.before[b] = whole[min(off, f.n.syncedSize):min(off+BlockSize, cut, f.n.syncedSize)]
+			}
+		}
 		f.m.used -= cut - size
 		return nil
 	}
