@@ -96,8 +96,10 @@ func (a *actor) untilRead(read func() error) (ok bool) {
 }
 
 // damaged is told the errors of reads. What this replica cannot read, another
-// one can: it leaves the chain if the others can spare it, and is filled again.
-// Until then it serves what it can.
+// one can: it leaves the chain, and is filled again. Until then it serves what it
+// can; and it does not ask to leave while the others could not commit without
+// it, because what it cannot read may be damaged there too, and one bad row must
+// not end the writes of a whole tablet.
 func (a *actor) damaged(err error) {
 	if !errors.Is(err, store.ErrDamaged) || a.disk.ended() {
 		return
@@ -106,8 +108,13 @@ func (a *actor) damaged(err error) {
 	if last := a.toldDamage.Load(); last != 0 && now-last < chain.Second || !a.toldDamage.CompareAndSwap(last, now) {
 		return
 	}
-	a.node.cfg.Logger.Error("a replica is damaged", "chain", a.addr.chain, "replica", a.addr.replica.String(), "err", err)
-	a.node.cfg.Master.Report(lostReport(a.addr, a.newest().Epoch, err))
+	cfg := a.newest()
+	leaves := cfg.Position(a.addr.replica) < 0 || len(cfg.Serving) > int(cfg.MinAck)
+	a.node.cfg.Logger.Error("a replica is damaged", "chain", a.addr.chain, "replica", a.addr.replica.String(), "leaves", leaves, "err", err)
+	if !leaves {
+		return
+	}
+	a.node.cfg.Master.Report(lostReport(a.addr, cfg.Epoch, err))
 }
 
 // lose notes why the replica cannot go on, unless that is its disk's end, of

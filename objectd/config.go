@@ -58,6 +58,8 @@ type Config struct {
 	Clock  Clock
 	// SegmentSize is for new stores; 0 is the store's default.
 	SegmentSize int64
+	// ScanFor is how long one page of a scan may take; 200 ms when 0.
+	ScanFor time.Duration
 	// CacheBytes is the block cache that all disks share; 64 MiB when 0.
 	CacheBytes int64
 	// TickEvery is the pace at which machines see time pass; 100 ms when 0, at
@@ -74,6 +76,9 @@ func (c *Config) setDefaults() {
 	}
 	if c.CacheBytes == 0 {
 		c.CacheBytes = 64 << 20
+	}
+	if c.ScanFor == 0 {
+		c.ScanFor = 200 * time.Millisecond
 	}
 	if c.TickEvery == 0 {
 		c.TickEvery = 100 * time.Millisecond
@@ -104,6 +109,9 @@ func (c *Config) Validate() error {
 	}
 	if c.Clock == nil {
 		errs = append(errs, errors.New("objectd config: no Clock"))
+	}
+	if c.ScanFor < 0 {
+		errs = append(errs, fmt.Errorf("objectd config: ScanFor is %s", c.ScanFor))
 	}
 	if c.TickEvery < 0 || c.TickEvery > 250*time.Millisecond {
 		errs = append(errs, fmt.Errorf("objectd config: TickEvery is %s, want up to 250ms", c.TickEvery))

@@ -38,7 +38,7 @@ func (r *dataReplica) do(effect data.Effect) {
 	case data.PersistRemove:
 		st.Append(r.durable(e.Token), store.Remove(r.key, e.Chunks))
 	case data.Quarantine:
-		st.Append(r.durable(e.Token), store.Remove(r.key, e.Chunks))
+		st.Quarantine(r.key, e.Chunks, "joining: the source does not have it, or has other bytes under its id", r.durable(e.Token))
 	case data.List:
 		r.beside(func() { r.list(e) })
 	case data.ReadChunk:
@@ -90,6 +90,7 @@ func (r *dataReplica) read(e data.ReadChunk) {
 	if err == nil {
 		b, err = r.disk.st.ReadChunk(r.key, e.Chunk, 0, info.Header.Size)
 	}
+	r.unreadable(e.Chunk, err)
 	r.box.post(data.ChunkRead{ID: e.ID, Chunk: info.Chunk, Bytes: b, Err: r.asRefusal(err)})
 }
 

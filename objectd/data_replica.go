@@ -214,5 +214,6 @@ func (n *Node) ReadChunk(c chain.ChainID, id chain.ReplicaID, chunk chain.ChunkI
 	case errors.Is(err, store.ErrGone):
 		return nil, r.refusal(chain.RefusedGone, chunk.String())
 	}
+	r.unreadable(chunk, err)
 	return nil, r.refusal(chain.RefusedFailed, err.Error())
 }

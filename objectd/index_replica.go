@@ -244,7 +244,9 @@ func (n *Node) Query(c chain.ChainID, id chain.ReplicaID, q *tablet.Query) (tabl
 		return tablet.Result{}, r.refusal(chain.RefusedFailed, err.Error())
 	}
 	defer rd.Close()
-	res, err := tablet.Run(q, tablet.View{Tablet: r.tablet, Applied: rd.Applied()}, rd)
+	end := n.cfg.Clock.Now().Mono.Add(int64(n.cfg.ScanFor))
+	view := tablet.View{Tablet: r.tablet, Applied: rd.Applied(), Stop: func() bool { return n.cfg.Clock.Now().Mono >= end }}
+	res, err := tablet.Run(q, view, rd)
 	if err != nil {
 		r.damaged(err)
 		return tablet.Result{}, r.refusal(chain.RefusedFailed, err.Error())

@@ -278,6 +278,9 @@ func (n *Node) round(full bool) {
 		if d.failed() == nil && (d.news.Swap(false) || full) {
 			n.cfg.Master.StoreAlive(d.id, n.info(d, all))
 		}
+		if full && !d.ended() {
+			n.repair(d)
+		}
 	}
 }
 

@@ -122,7 +122,10 @@ type (
 		Epoch chain.Epoch
 	}
 	// Repair asks for good copies of chunks that this replica should have and
-	// whose own copies the store has put aside. They are copied from a neighbour.
+	// whose own copies are damaged. They are copied from a neighbour. The store
+	// must take their ids at Reserve; it puts a bad copy aside at the latest with
+	// the seal of the good one, best in the same record, so that at no moment
+	// neither is there. It may be sent again and again.
 	Repair struct{ Chunks []chain.ChunkID }
 	// Durable says that everything persisted with a token up to Token is on disk.
 	Durable struct{ Token uint64 }

@@ -271,7 +271,7 @@ func (r *Replica) repairForClone(o *op) {
 	r.startCopies()
 }
 
-// onRepair copies chunks whose own copies the store has put aside.
+// onRepair copies chunks whose own copies are damaged.
 func (r *Replica) onRepair(ids []chain.ChunkID) {
 	if !r.active || r.cfg.Position(r.self) < 0 || r.copySource() == nil {
 		return

@@ -3,6 +3,7 @@ package store
 import (
 	"errors"
 	"io"
+	"log/slog"
 	"slices"
 	"sync"
 
@@ -337,8 +338,11 @@ func (s *Store) readChunk(k Key, c *chunkRecord, off, n uint32) ([]byte, error) 
 	to := min((c.offset+off+n+sumBlock-1)/sumBlock*sumBlock, c.extent.n)
 	damaged := func(why string, err error) error {
 		s.metrics.damaged.Inc()
-		s.damaged.note(k, c.header.ID, why)
-		return &Error{Kind: ErrDamaged, Op: "read chunk", Key: k, Chunk: c.header.ID, Detail: segName(c.extent.slot) + ": " + why, Err: err}
+		err = &Error{Kind: ErrDamaged, Op: "read chunk", Key: k, Chunk: c.header.ID, Detail: segName(c.extent.slot) + ": " + why, Err: err}
+		if !s.damaged.note(k, c.header.ID, why) {
+			s.log.Error("a chunk is damaged", slog.Any("error", err))
+		}
+		return err
 	}
 	g := s.segs.get(c.extent.slot, c.extent.inc)
 	if g == nil {

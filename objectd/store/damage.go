@@ -29,13 +29,15 @@ type damagedKey struct {
 	id  chain.ChunkID
 }
 
-func (d *damaged) note(k Key, id chain.ChunkID, why string) {
+func (d *damaged) note(k Key, id chain.ChunkID, why string) (known bool) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.why == nil {
 		d.why = map[damagedKey]string{}
 	}
+	_, known = d.why[damagedKey{k, id}]
 	d.why[damagedKey{k, id}] = why
+	return known
 }
 
 // forget is for chunks that are gone, or whose place a good one has taken.
