@@ -108,7 +108,7 @@ func New(cfg Config) (*Cluster, error) {
 	cfg.setDefaults()
 	c := &Cluster{cfg: cfg, id: chain.ClusterID{0xc1}, power: &power{}, gone: map[chain.StoreID]string{}}
 	for range cfg.Disks {
-		c.disks = append(c.disks, c.newDisk())
+		c.disks = append(c.disks, c.newDisk(""))
 	}
 	for _, d := range c.disks[:min(len(c.disks), master.MaxVoters)] {
 		c.voters = append(c.voters, d.ID)
@@ -116,9 +116,13 @@ func New(cfg Config) (*Cluster, error) {
 	return c, nil
 }
 
-func (c *Cluster) newDisk() *Disk {
+// newDisk makes an empty disk; without a name it gets a new one.
+func (c *Cluster) newDisk(name string) *Disk {
 	c.nextN++
-	d := &Disk{Name: fmt.Sprintf("/d%d", c.nextN), incarnation: 1}
+	if name == "" {
+		name = fmt.Sprintf("/d%d", c.nextN)
+	}
+	d := &Disk{Name: name, incarnation: 1}
 	binary.BigEndian.PutUint64(d.ID[:], 0xd15c_0000_0000_0000|c.nextN<<32)
 	m := vfs.NewMem()
 	if err := errors.Join(m.MkdirAll(d.Name), m.SyncDir("/")); err != nil {
@@ -174,7 +178,9 @@ func (c *Cluster) Stop() error {
 	for _, d := range c.Disks() {
 		if d.fault.Hits() > 0 {
 			// What a failed store leaves open is closed by the end of its process.
-			d.plug(d.mem.CrashClone(100, 0), c.power)
+			old := d.mem
+			d.plug(old.CrashClone(100, 0), c.power)
+			old.Wipe()
 		}
 	}
 	return err
@@ -236,7 +242,21 @@ func (c *Cluster) Bury() error {
 	_ = p.stop() // its errors are those of disks that are no more
 	c.power = &power{}
 	for _, d := range p.used {
+		old := d.mem
 		d.plug(d.picture, c.power)
+		old.Wipe() // a store that failed refers to it for ever
+		d.picture = nil
+	}
+	return nil
+}
+
+// Close gives the memory of all disks back. Nothing runs any more.
+func (c *Cluster) Close() error {
+	if c.proc != nil {
+		return errRuns
+	}
+	for _, d := range c.disks {
+		d.mem.Wipe()
 	}
 	return nil
 }
@@ -271,8 +291,8 @@ func (c *Cluster) Replace(old *Disk) (*Disk, error) {
 	if c.proc != nil {
 		return nil, errRuns
 	}
-	d := c.newDisk()
-	d.Name, d.Replaces = old.Name, old.ID
+	d := c.newDisk(old.Name)
+	d.Replaces = old.ID
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	i := slices.Index(c.disks, old)
@@ -280,6 +300,7 @@ func (c *Cluster) Replace(old *Disk) (*Disk, error) {
 		return nil, fmt.Errorf("clustersim: disk %s was replaced before", old.Name)
 	}
 	c.disks[i] = d
+	old.mem.Wipe()
 	c.gone[old.ID] = "replaced"
 	return d, nil
 }
@@ -289,7 +310,7 @@ func (c *Cluster) AddDisk() (*Disk, error) {
 	if c.proc != nil {
 		return nil, errRuns
 	}
-	d := c.newDisk()
+	d := c.newDisk("")
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.disks = append(c.disks, d)

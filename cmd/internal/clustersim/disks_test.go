@@ -48,6 +48,7 @@ func finish(t *testing.T, c *Cluster, l *Ledger, w *Workload) {
 	t.Logf("%d objects, %+v", l.Len(), w.Counts())
 	require.NoError(t, c.Stop())
 	synctest.Wait()
+	require.NoError(t, c.Close())
 }
 
 // Each disk fails in turn while the process runs: that of the Raft leader, then

@@ -246,7 +246,7 @@ func (p *Process) WaitWriting(ctx context.Context) error {
 // WaitFull waits until every chain has all its replicas, by their own word, and
 // the masters have all their voters: then any disk may be lost.
 func (p *Process) WaitFull(ctx context.Context) error {
-	return p.poll(ctx, "every chain is full", pace, func() error {
+	return p.poll(ctx, "every chain is full", 10*pace, func() error {
 		s := p.Masters.Status()
 		if s.Chains == 0 || s.BelowFactor > 0 {
 			return fmt.Errorf("%d of %d chains are below their factor; next: %s", s.BelowFactor, s.Chains, s.Plan)
