@@ -3,12 +3,14 @@ package store
 import (
 	"fmt"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
 
 	"catena/chain"
 	"catena/chain/data"
+	"catena/chain/tablet"
 	"catena/objectd/vfs"
 )
 
@@ -130,6 +132,29 @@ func TestSpaceComesBack(t *testing.T) {
 	s = open(t, mem)
 	require.Empty(t, s.Replicas())
 	require.NoError(t, s.Close())
+}
+
+// Space comes back also when nothing is written after the removal that would
+// bring a flush about.
+func TestSpaceComesBackInAnIdleStore(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := open(t, vfs.NewMem())
+		require.NoError(t, appendAll(s, created(), CreateReplica(dt, chain.KindData)))
+		var ids []chain.ChunkID
+		for i := range 20 {
+			require.NoError(t, writeChunk(s, dt, i+1, 60_000))
+			ids = append(ids, chunkID(i+1))
+			commit(t, s, ix, entryOf(uint64(i+1), bodyRow("k"), chunkBytes(i, 40_000)))
+		}
+		require.NoError(t, appendAll(s, Remove(dt, ids)))
+		commit(t, s, ix, entryOf(21, tablet.Rows{Deletes: [][]byte{[]byte("k")}}, nil))
+		require.Greater(t, s.Stats().ChunkSegments, 3)
+		require.Greater(t, s.Stats().RecordSegments, 3)
+		time.Sleep(time.Minute)
+		require.Zero(t, s.Stats().ChunkSegments)
+		require.LessOrEqual(t, s.Stats().RecordSegments, 2)
+		require.NoError(t, s.Close())
+	})
 }
 
 // The image of a replica that is written forward never undoes a newer state.

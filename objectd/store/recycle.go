@@ -24,18 +24,45 @@ func (s *Store) spaceWasFreed() {
 	}
 }
 
+// What is freed waits for a flush, and writes that would bring one about may
+// not come: so every flushEvery there is one if anything waits, and every
+// scanEvery a look at the log if the rows are few.
+const (
+	flushEvery = 5 * time.Second
+	scanEvery  = 30 * time.Second
+	// fewRows is the size of rows that are read through in a fraction of a second.
+	fewRows = 32 << 20
+)
+
 // runMaintenance is the only goroutine that frees segments.
 func (s *Store) runMaintenance() {
+	flush, scan := time.NewTicker(flushEvery), time.NewTicker(scanEvery)
+	defer flush.Stop()
+	defer scan.Stop()
+	var seen uint64 // the newest record when the log was last looked at
 	for {
+		var due duty
 		select {
 		case <-s.quit:
 			return
 		case <-s.failure.done:
 			return
 		case <-s.kicked:
+		case <-flush.C:
+			due.flush = s.space.waiting()
+		case <-scan.C:
+			newest := s.completed.Load()
+			due.scan = newest != seen && s.db.Metrics().DiskSpaceUsage() < fewRows
+			seen = newest
 		}
-		_ = s.maintain(false) // an error of it has ended the store, or is only want of space
+		_ = s.maintain(due) // an error of it has ended the store, or is only want of space
 	}
+}
+
+// duty is what maintenance does although nothing presses.
+type duty struct {
+	// flush the rows; scan them for what is live in the log.
+	flush, scan bool
 }
 
 // Maintain does what background work is due, now and to its end: flushes the
@@ -45,17 +72,17 @@ func (s *Store) Maintain() error {
 	if err := s.usable(); err != nil {
 		return err
 	}
-	return s.maintain(true)
+	return s.maintain(duty{flush: true, scan: true})
 }
 
-func (s *Store) maintain(all bool) error {
+func (s *Store) maintain(due duty) error {
 	s.maint.Lock()
 	defer s.maint.Unlock()
 	if s.failed.Load() {
 		return s.Failed()
 	}
 	low := s.Free() <= 0 && s.space.waiting()
-	if all || low || s.sinceFlush.Load() >= s.cfg.ReplayBytes {
+	if due.flush || low || s.sinceFlush.Load() >= s.cfg.ReplayBytes {
 		if err := s.flushRows(); err != nil {
 			return err
 		}
@@ -65,7 +92,7 @@ func (s *Store) maintain(all bool) error {
 	if err := s.space.reclaim(s.floor.Load(), s.completed.Load()); err != nil {
 		return err
 	}
-	if err := s.recycleLog(all); err != nil {
+	if err := s.recycleLog(due.scan); err != nil {
 		return err
 	}
 	return s.prepare()
@@ -128,9 +155,9 @@ func (s *Store) keepFree() int {
 // Oldest first is what keeps every delete and truncation record longer than
 // any record that it voids. Where what is behind is mostly dead, the live rest
 // of the oldest segment is written forward, and the next round frees it.
-func (s *Store) recycleLog(all bool) error {
+func (s *Store) recycleLog(now bool) error {
 	old := s.recyclable()
-	if len(old) == 0 || !all && len(old) < s.scanAt {
+	if len(old) == 0 || !now && len(old) < s.scanAt {
 		return nil
 	}
 	gen, live, err := s.liveSegments()

@@ -232,6 +232,30 @@ func (s *Server) Metric(ctx context.Context, name string) (float64, error) {
 	return 0, fmt.Errorf("harness: no metric %s", name)
 }
 
+// MetricSum adds up a metric over all its labels.
+func (s *Server) MetricSum(ctx context.Context, name string) (sum float64, err error) {
+	_, body, err := s.AdminGet(ctx, "/metrics")
+	if err != nil {
+		return 0, err
+	}
+	found := false
+	for line := range strings.SplitSeq(body, "\n") {
+		rest, ok := strings.CutPrefix(line, name)
+		if !ok || !strings.HasPrefix(rest, "{") && !strings.HasPrefix(rest, " ") {
+			continue
+		}
+		var v float64
+		if _, err := fmt.Sscan(rest[strings.LastIndexByte(rest, ' ')+1:], &v); err != nil {
+			return 0, fmt.Errorf("harness: metric %s: %w", name, err)
+		}
+		sum, found = sum+v, true
+	}
+	if !found {
+		return 0, fmt.Errorf("harness: no metric %s", name)
+	}
+	return sum, nil
+}
+
 // WaitMetric waits until a metric has a value.
 func (s *Server) WaitMetric(ctx context.Context, name string, want float64) error {
 	var last float64
