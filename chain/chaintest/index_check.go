@@ -98,11 +98,17 @@ func (c *indexCluster) checkRecoverable() {
 	}
 }
 
+// maxWaiting is far above what a chain of five with a full window keeps in flight.
+const maxWaiting = 20000
+
 // checkSend: nothing is said in an epoch that is not on the speaker's disk, but
 // that it does not know a newer one.
 func (c *indexCluster) checkSend(p *indexProc, msg index.Message) {
 	if _, ok := msg.(*index.Ask); ok {
 		return
+	}
+	if n := c.w.Waiting(); n > maxWaiting {
+		c.w.Fail("%d events wait: messages breed messages", n)
 	}
 	if st := p.durable.state; st == nil || st.Config.Epoch.Less(msg.MsgEpoch()) {
 		c.w.Fail("%s sends %s, and that epoch is not on its disk", p.id, describe(msg))

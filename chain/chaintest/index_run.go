@@ -138,8 +138,11 @@ func drawIndexShape(w *World) indexShape {
 		s.Nodes, s.Factor = 5, 4
 	}
 	lease := pick(400, 600, 1000) * ms
+	window, bytes := pick(2, 8, 64), pick(700, 3000, 4<<20)
 	s.Index = index.Config{
-		Window: int(pick(2, 8, 64)), RetainEntries: int(pick(1, 4, 30)), JoinEntries: int(pick(70, 300)),
+		Window: int(window), WindowBytes: bytes, BatchBytes: int(pick(300, 1<<20)),
+		RetainEntries: int(pick(1, 4, 30)), RetainBytes: pick(500, 1<<20),
+		JoinEntries: int(window + pick(0, 5, 300)), JoinBytes: bytes + pick(0, 1<<20),
 		Lease: lease, TickEvery: lease / pick(8, 16), RepeatEvery: 300 * ms, UnreachableAfter: 500 * ms,
 	}
 	s.Disk = DiskOptions{MinSync: ms / 5, MaxSync: pick(1, 5, 20) * ms, Slow: float64(pick(0, 5)) / 100, SlowBy: 500 * ms}

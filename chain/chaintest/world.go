@@ -49,6 +49,9 @@ func (w *World) Step(end Real) bool {
 	return w.fault == nil
 }
 
+// Waiting is the number of events to come.
+func (w *World) Waiting() int { return len(w.queue) }
+
 // Run runs events until end, or until a check fails.
 func (w *World) Run(end Real) {
 	for w.Step(end) {

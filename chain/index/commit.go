@@ -136,11 +136,16 @@ func (r *Replica) onAck(from chain.ReplicaID, m *Ack) {
 	}
 }
 
-// progress moves what is in flight.
+// progress moves what is in flight. A gap is answered once: the entries that
+// are still on their way after it would each report it again, and each report
+// would send all of them again.
 func (l *downLink) progress(m *Ack) {
-	l.received = max(l.received, m.Received)
-	if m.Gap && m.Received == l.received {
-		l.next = l.received + 1
+	if m.Received > l.received {
+		l.received = m.Received
+		l.stalled, l.rewound = false, false
+	}
+	if m.Gap && m.Received == l.received && !l.rewound {
+		l.next, l.rewound = l.received+1, true
 	}
 	l.next = max(l.next, l.received+1)
 }

@@ -21,6 +21,9 @@ type upLink struct {
 	resumed bool
 	// acked is the end of the log as last acknowledged.
 	acked uint64
+	// gapTold: a gap was reported since the last tick or entry. Once is enough:
+	// every further one would ask for everything again.
+	gapTold bool
 }
 
 type linkState uint8
@@ -52,8 +55,12 @@ type downLink struct {
 	sentDurable, sentProbe, sentCommitted uint64
 	// at is where the logs agree (resuming), or the end to fetch (fetching).
 	at Mark
-	// ticked is received at the last tick: no progress means a loss.
-	ticked uint64
+	// ticked is received at the last tick: no progress means a loss. stalled:
+	// there was none, so one batch at a time is tried until there is.
+	ticked  uint64
+	stalled bool
+	// rewound: entries were sent again for a gap since the last tick or progress.
+	rewound bool
 	// pages is the source's side of a snapshot.
 	pages pages
 	// heard is when the receiver was last heard, or began to owe an answer.
@@ -235,6 +242,7 @@ func (r *Replica) take(e *Entry) bool {
 		}
 	}
 	r.log.append(e)
+	r.up.gapTold = false
 	r.persistEntry(e)
 	if r.off.Off(mutant.ApplyUncommitted) {
 		r.durable = e.Seq
@@ -291,7 +299,9 @@ func (r *Replica) accept(e *Entry) bool {
 	case e.Seq <= last.Seq:
 		return true // sent again
 	case !r.log.follows(e):
-		r.ackDue, r.ackGap = true, true
+		if !r.up.gapTold {
+			r.up.gapTold, r.ackDue, r.ackGap = true, true, true
+		}
 		return false
 	case e.Digest != last.Digest:
 		r.cannotReproduce(Mark{Epoch: last.Epoch, Seq: last.Seq, Digest: e.Digest})
@@ -335,10 +345,17 @@ func (r *Replica) pump(l *downLink) {
 	if l.next <= r.log.base.Seq && !r.reach(l) {
 		return
 	}
-	for last := r.sendable(l); l.next <= last && l.next-l.received <= uint64(r.cfg.Window); {
-		batch := r.log.batch(l.next, min(last, l.received+uint64(r.cfg.Window)), r.cfg.BatchBytes)
+	window := uint64(r.cfg.Window)
+	if l.stalled && l.next > l.received+1 {
+		window = 0 // the one batch is on its way
+	}
+	for last := r.sendable(l); l.next <= last && l.next-l.received <= window; {
+		batch := r.log.batch(l.next, min(last, l.received+window), r.cfg.BatchBytes)
 		l.next += uint64(len(batch))
 		r.sendAppend(l, batch, false)
+		if l.stalled {
+			break
+		}
 	}
 	if r.hasNews(l) {
 		r.sendAppend(l, nil, false)
@@ -411,9 +428,9 @@ func (r *Replica) tickLink(l *downLink) {
 		r.send(l.to, &Offer{Channel: l.ch})
 	case linkStreaming:
 		if l.received == l.ticked && l.next > l.received+1 {
-			l.next = l.received + 1
+			l.next, l.stalled = l.received+1, true
 		}
-		l.ticked = l.received
+		l.ticked, l.rewound = l.received, false
 		if owes {
 			r.sendAppend(l, nil, true)
 		}
@@ -444,9 +461,10 @@ func (r *Replica) onReset(from chain.ReplicaID, m *Reset) {
 	}
 }
 
-// tickUp asks for a hello while there is no stream: after a restart the
+// tickUp lets a gap be told again, and asks for a hello while there is no stream: after a restart the
 // predecessor may have nothing to send, and so no way to notice.
 func (r *Replica) tickUp() {
+	r.up.gapTold = false
 	if pred := r.state.Config.Pred(r.cfg.Self); r.up.ch.Accept == 0 && !pred.IsZero() {
 		r.send(pred, &Reset{Channel{Epoch: r.state.Config.Epoch, Accept: r.state.Boot << 32}})
 	}

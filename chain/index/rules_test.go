@@ -241,3 +241,22 @@ func TestEndOfHeadship(t *testing.T) {
 	require.Equal(t, chain.RefusedNotReady, p.replies[51].Err.(*chain.Refusal).Kind, "nothing was done")
 	require.Equal(t, uint64(2), p.replies[50].Err.(*chain.Refusal).Newest.Epoch.N)
 }
+
+// A gap is reported once, and answered once: otherwise each entry behind it
+// would ask for all of them again, and the messages would grow without end.
+func TestGapsDoNotBreed(t *testing.T) {
+	p := serving(t, 1)
+	p.drop = func(e chain.Envelope) bool {
+		a, ok := e.Msg.(*Append)
+		return ok && e.To == rid(2) && len(a.Entries) > 0 && a.Entries[0].Seq == 2
+	}
+	p.sent = nil
+	for i := range uint64(100) {
+		p.step(rid(1), Propose{ID: 100 + i, Command: fmt.Sprint("x", i)})
+	}
+	p.run()
+	require.Less(t, len(p.sent), 100+2*100+20, "one resend of the window")
+	p.drop = nil
+	p.pass(300 * chain.Millisecond)
+	require.Equal(t, "ok", p.replies[199].Answer)
+}
