@@ -34,6 +34,8 @@ func (r *Replica) holding() Holding {
 		return HoldsHalfNoBase
 	case r.applied == Applied{} && len(r.log.recs) == 0:
 		return HoldsNothing
+	case !r.whole():
+		return HoldsHalf // so it was never promoted, and may begin again
 	}
 	return HoldsRows
 }
@@ -113,6 +115,8 @@ func (r *Replica) onOffer(from chain.ReplicaID, m *Offer) {
 		return
 	}
 	if r.holding() == HoldsRows {
+		// The snapshot was completed while the offer came: look again.
+		r.send(from, &Reset{Channel: m.Channel})
 		return
 	}
 	if r.hasBase() || !r.install.begun {
