@@ -18,10 +18,6 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// signed is a signed request in bytes; lines are more header lines, not signed.
-
-// atEnd checks that the server closes without another byte.
-
 func TestAPanicIsA500AndTheProcessLives(t *testing.T) {
 	var log logBuffer
 	addr, _ := start(t, Config{Logger: slog.New(slog.NewJSONHandler(&log, nil))})
@@ -103,8 +99,6 @@ func TestNotModifiedHasNoBody(t *testing.T) {
 		require.Empty(t, body)
 	}
 }
-
-// stream is a Stream of given frames and then an error.
 
 func TestStreams(t *testing.T) {
 	big := bytes.Repeat([]byte("x"), 300<<10)
@@ -217,19 +211,3 @@ func TestLogsHaveNoSecrets(t *testing.T) {
 		require.NotContains(t, log.String(), secret)
 	}
 }
-
-// logBuffer collects log lines from many goroutines.
-
-// selfSigned makes a certificate for 127.0.0.1.
-
-// TestMinioClient talks to the front with a real client, over HTTP and TLS: signed chunks
-
-// over the one, an unsigned trailer over the other.
-
-// TestManyAtOnce is for the race detector.
-
-// FuzzConn sends any bytes to a connection, cut in two: the server answers whole HTTP or
-
-// closes, never panics, and the number of answers does not depend on the cut.
-
-// answers gives the status codes that a connection answers to pieces of input.
