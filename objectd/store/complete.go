@@ -165,6 +165,13 @@ func (st *stager) page(r *Record) error {
 
 // sameRow reports whether the row is still the image whose copy h heads.
 func (s *Store) sameRow(key []byte, h rowHead) (bool, error) {
+	var old rowHead
+	there, err := s.row(key, func(v []byte) (err error) { old, _, err = parseRowHead(v); return err })
+	return there && old.rev == h.rev && old.first == h.first, err
+}
+
+// row hands the value of a key to read, which must not keep it, if it is there.
+func (s *Store) row(key []byte, read func(v []byte) error) (there bool, err error) {
 	v, closer, err := s.db.Get(key)
 	if errors.Is(err, pebble.ErrNotFound) {
 		return false, nil
@@ -172,8 +179,8 @@ func (s *Store) sameRow(key []byte, h rowHead) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	old, _, err := parseRowHead(v)
-	return err == nil && old.rev == h.rev && old.first == h.first, errors.Join(err, closer.Close())
+	err = errors.Join(read(v), closer.Close())
+	return err == nil, err
 }
 
 func encodeChunkRow(r *Record) []byte {
@@ -240,15 +247,9 @@ func (st *stager) remove(r *Record) error {
 
 // chunkAt gives the chunk of a key, nil if there is none.
 func (s *Store) chunkAt(key []byte) (*chunkRecord, error) {
-	v, closer, err := s.db.Get(key)
-	if errors.Is(err, pebble.ErrNotFound) {
-		return nil, nil
-	}
-	if err != nil {
-		return nil, err
-	}
-	c, _, _, err := parseChunkRow(v)
-	return c, errors.Join(err, closer.Close())
+	var c *chunkRecord
+	_, err := s.row(key, func(v []byte) (err error) { c, _, _, err = parseChunkRow(v); return err })
+	return c, err
 }
 
 // drop stages the end of a replica. Chunks that this same batch brought are in

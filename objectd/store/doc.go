@@ -15,6 +15,9 @@
 //   - All waiting records of all replicas share one write and one sync.
 //   - Bytes of payloads and chunks are verified against their checksums before
 //     one of them is handed out.
+//   - Only Remove and DropReplica destroy chunks, and DropQuarantined what was put
+//     aside. A good copy takes the place of a damaged one in one record, which
+//     puts the damaged one aside.
 //   - The first failed write or sync ends the store: OnFail is called once,
 //     every later call gives ErrFailed at once, nothing is tried again, and the
 //     process lives on. A full disk is not a failure.

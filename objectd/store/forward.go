@@ -1,12 +1,9 @@
 package store
 
 import (
-	"bytes"
 	"errors"
 	"log/slog"
 	"slices"
-
-	"github.com/cockroachdb/pebble/v2"
 
 	"catena/chain"
 )
@@ -153,13 +150,7 @@ func (s *Store) stillChunk(r *Record) {
 
 // sameChunk reports whether the chunk is there, by the record first written then.
 func (s *Store) sameChunk(key []byte, first uint64) (bool, error) {
-	v, closer, err := s.db.Get(key)
-	if errors.Is(err, pebble.ErrNotFound) {
-		return false, nil
-	}
-	if err != nil {
-		return false, err
-	}
-	_, _, f, err := parseChunkRow(bytes.Clone(v))
-	return err == nil && f == first, errors.Join(err, closer.Close())
+	var f uint64
+	there, err := s.row(key, func(v []byte) (err error) { _, _, f, err = parseChunkRow(v); return err })
+	return there && f == first, err
 }

@@ -248,15 +248,10 @@ func (st *stager) stageForget(r *Record) error {
 	b := st.begin()
 	for _, id := range r.ids {
 		row := asideKey(r.key, id, r.seq)
-		v, closer, err := st.s.db.Get(row)
-		if err == nil {
-			q, perr := parseAsideRow(row, v)
-			if perr == nil {
-				r.freed = append(r.freed, q.chunk.extent)
-			}
-			err = errors.Join(perr, closer.Close())
-		} else if errors.Is(err, pebble.ErrNotFound) {
-			err = nil
+		var q QuarantinedChunk
+		there, err := st.s.row(row, func(v []byte) (err error) { q, err = parseAsideRow(row, v); return err })
+		if there {
+			r.freed = append(r.freed, q.chunk.extent)
 		}
 		if err = errors.Join(err, b.Delete(row, nil)); err != nil {
 			return err
@@ -267,14 +262,7 @@ func (st *stager) stageForget(r *Record) error {
 
 // hasRow reports whether a key is there.
 func (s *Store) hasRow(key []byte) (bool, error) {
-	_, closer, err := s.db.Get(key)
-	if errors.Is(err, pebble.ErrNotFound) {
-		return false, nil
-	}
-	if err != nil {
-		return false, err
-	}
-	return true, closer.Close()
+	return s.row(key, func([]byte) error { return nil })
 }
 
 // stillAside keeps a copy of a row of the quarantine from being written when

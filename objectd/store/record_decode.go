@@ -56,7 +56,11 @@ func decodeHead(head, pay []byte) (Record, error) {
 	}); err != nil {
 		return r, err
 	}
-	var err error
+	return r, r.decodeBody(head, pay)
+}
+
+// decodeBody decodes what the kind of the record tells.
+func (r *Record) decodeBody(head, pay []byte) (err error) {
 	switch r.kind {
 	case recCreate, recDrop, recState:
 		err = eachField(head, func(f field) error {
@@ -107,7 +111,7 @@ func decodeHead(head, pay []byte) (Record, error) {
 	default:
 		err = &Error{Kind: ErrTooNew, Op: "read record"}
 	}
-	return r, err
+	return err
 }
 
 func decodeEntry(head, pay []byte) (*index.Entry, error) {
