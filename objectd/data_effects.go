@@ -76,7 +76,7 @@ func (r *dataReplica) writeFrame(e data.WriteFrame) {
 func (r *dataReplica) list(e data.List) {
 	var chunks []data.Chunk
 	var more bool
-	if r.untilRead(func() (err error) {
+	if joinerCopiesNothing || r.untilRead(func() (err error) {
 		chunks, more, err = r.disk.st.List(r.key, e.After, e.Max)
 		return err
 	}) {

@@ -102,7 +102,7 @@ func (r *indexReplica) publish(s index.Serve) {
 // readPage reads for a joiner: a page may be a megabyte from a slow disk.
 func (r *indexReplica) readPage(e index.ReadPage) {
 	var page index.Page
-	if r.untilRead(func() (err error) {
+	if joinerCopiesNothing || r.untilRead(func() (err error) {
 		page, err = r.disk.st.ReadPage(r.key, e.From, pageRows, pageBytes)
 		return err
 	}) {
