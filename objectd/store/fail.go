@@ -40,6 +40,11 @@ func (s *Store) fail(op string, cause error) error {
 	return err
 }
 
+// Fail ends the store on its user's word, because its disk does not answer. What
+// waits for the disk inside the operating system goes on waiting; everybody else
+// is answered.
+func (s *Store) Fail(cause error) error { return s.fail("give up", cause) }
+
 // Failed gives why the store ended; nil while it works.
 func (s *Store) Failed() error {
 	if !s.failed.Load() {

@@ -246,7 +246,12 @@ func (s *Store) InstallPage(k Key, page index.Page, done func(error)) {
 func (s *Store) EndInstall(k Key, applied index.Applied) error {
 	ch := make(chan error, 1)
 	s.Append(func(err error) { ch <- err }, Record{key: k, kind: recEndInstall, chain: chain.KindIndex, apply: applied})
-	return <-ch
+	select {
+	case err := <-ch:
+		return err
+	case <-s.failure.done:
+		return s.Failed()
+	}
 }
 
 // Free is the space left for creates, in bytes; 0 or less means full. What

@@ -29,6 +29,9 @@ func (s *Store) runWriter() {
 		for rest := items; len(rest) > 0; {
 			n := group(rest)
 			s.commit(rest[:n])
+			if ackBeforeSync {
+				s.syncLate()
+			}
 			rest = rest[n:]
 		}
 		clear(items)
@@ -97,8 +100,10 @@ func (s *Store) write(items []item) error {
 	if err := s.flushBatch(); err != nil {
 		return err
 	}
-	if err := s.syncLog(); err != nil {
-		return err
+	if !ackBeforeSync {
+		if err := s.syncLog(); err != nil {
+			return err
+		}
 	}
 	s.metrics.wrote(n, s.cfg.Now().Sub(start))
 	return nil
