@@ -58,6 +58,13 @@ func (m *fakeMaster) info(id chain.StoreID) DiskInfo {
 	return m.alive[id]
 }
 
+// tells is how often a disk was said to be alive.
+func (m *fakeMaster) tells(id chain.StoreID) int {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.told[id]
+}
+
 func (m *fakeMaster) why(id chain.StoreID) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()

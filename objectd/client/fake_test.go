@@ -50,7 +50,17 @@ type fakeNode struct {
 	aborted []chain.ChunkID
 }
 
-func (f *fakeNode) Map() *chain.Map { return f.m }
+func (f *fakeNode) Map() *chain.Map {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.m
+}
+
+func (f *fakeNode) setMap(m *chain.Map) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.m = m
+}
 
 func (f *fakeNode) Propose(ctx context.Context, _ chain.ChainID, r chain.ReplicaID, cmd *tablet.Command) (tablet.Answer, error) {
 	return f.propose(ctx, r, cmd)

@@ -126,12 +126,12 @@ func TestDoFollowsTheMap(t *testing.T) {
 				c.Serving = c.Serving[1:]
 				c.Epoch.N++
 				m.Version, m.Chains[1] = 2, c
-				n.m = m
+				n.setMap(m)
 				return tablet.Answer{}, refusal(chain.RefusedFailed)
 			}
 			return tablet.Answer{Status: tablet.StatusOK}, nil
 		}
-		go func() { time.Sleep(time.Second); n.m = cmap() }()
+		go func() { time.Sleep(time.Second); n.setMap(cmap()) }()
 		a, err := newClient(t, n).Do(context.Background(), nil, tablet.Command{Op: chain.OpID{9}})
 		require.NoError(t, err, "before the first map it waits")
 		require.Equal(t, tablet.StatusOK, a.Status)
