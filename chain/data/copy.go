@@ -24,6 +24,9 @@ type copying struct {
 	// page and owed say who waits for it; clones are operations that need it.
 	page, owed bool
 	clones     []*op
+	// repair: this replica's own copy is damaged, and its neighbours' may be too;
+	// they are asked in turn. other: the one that is not copySource is next.
+	repair, other bool
 }
 
 type copyState uint8
@@ -58,6 +61,14 @@ func (r *Replica) copySource() *link {
 		return nil
 	}
 	return r.down
+}
+
+// sourceOf is the neighbour that a copy is asked of.
+func (r *Replica) sourceOf(c *copying) *link {
+	if c.other && r.up != nil && r.down != nil && !r.isTail() && !r.isJoiner() {
+		return r.down
+	}
+	return r.copySource()
 }
 
 // startCopies keeps the allowed number of copies under way.
@@ -97,7 +108,7 @@ func (r *Replica) fetch(c *copying) {
 	c.state = copyFetching
 	r.reqs++
 	c.req, c.askedAt = r.reqs, r.now
-	r.datagram(r.copySource(), MsgFetch{Req: c.req, Chunk: c.want.Header.ID, From: c.got})
+	r.datagram(r.sourceOf(c), MsgFetch{Req: c.req, Chunk: c.want.Header.ID, From: c.got})
 }
 
 // copyReserved: there is space, or the store has the chunk already.
@@ -125,7 +136,7 @@ func (r *Replica) copyReserved(c *copying, ev Reserved) {
 // handlePiece takes the next bytes of a chunk that is being copied.
 func (r *Replica) handlePiece(l *link, m MsgPiece) {
 	c := r.copies[m.Info.Header.ID]
-	if c == nil || c.state != copyFetching || m.Req != c.req || l != r.copySource() {
+	if c == nil || c.state != copyFetching || m.Req != c.req || l != r.sourceOf(c) {
 		return
 	}
 	switch {
@@ -216,6 +227,7 @@ func (r *Replica) forgetCopy(c *copying) {
 func (r *Replica) retryCopy(c *copying) {
 	r.release(c)
 	c.state, c.got = copyWaiting, 0
+	c.other = c.repair && !c.other
 	c.retryAt = r.now.Add(5 * r.conf.ResendAfter)
 }
 
@@ -278,7 +290,7 @@ func (r *Replica) onRepair(ids []chain.ChunkID) {
 	}
 	for _, id := range ids {
 		if r.byChunk[id] == nil && !r.beingRemoved(id) {
-			r.addCopy(Chunk{Header: Header{ID: id}})
+			r.addCopy(Chunk{Header: Header{ID: id}}).repair = true
 		}
 	}
 	r.startCopies()

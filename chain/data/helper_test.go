@@ -54,6 +54,8 @@ type memChunk struct {
 	bytes []byte
 }
 
+func (c memChunk) damaged() bool { return !slices.Equal(crc(c.bytes), c.info.Sums) }
+
 type memOpen struct {
 	hdr   Header
 	bytes []byte
@@ -148,7 +150,7 @@ func (g *rig) do(n *node, e Effect) {
 		later(e.Token, func(n *node) { n.state = &e.State })
 	case Reserve:
 		ev := Reserved{Chunk: e.Header.ID}
-		if c, ok := n.sealed[e.Header.ID]; ok {
+		if c, ok := n.sealed[e.Header.ID]; ok && !c.damaged() {
 			ev.Held, ev.Err = &c.info, &chain.Refusal{Kind: chain.RefusedInvalid}
 		} else if n.full {
 			ev.Err = &chain.Refusal{Kind: chain.RefusedFull}
@@ -182,8 +184,8 @@ func (g *rig) do(n *node, e Effect) {
 		n.coming[e.Header.ID] = true
 		later(e.Token, func(n *node) {
 			delete(n.coming, e.Header.ID)
-			_, twice := n.sealed[e.Header.ID]
-			require.False(g.t, twice, "sealed twice")
+			old, twice := n.sealed[e.Header.ID]
+			require.False(g.t, twice && !old.damaged(), "sealed twice")
 			n.sealed[e.Header.ID] = memChunk{Chunk{e.Header, e.Sums}, o.bytes}
 		})
 	case Release:
@@ -219,7 +221,7 @@ func (g *rig) do(n *node, e Effect) {
 		ev := ChunkRead{ID: e.ID}
 		if c, ok := n.sealed[e.Chunk]; ok {
 			ev.Chunk, ev.Bytes = c.info, c.bytes
-			if !slices.Equal(crc(c.bytes), c.info.Sums) {
+			if c.damaged() {
 				ev.Bytes, ev.Err = nil, errors.New("damaged")
 			}
 		} else {

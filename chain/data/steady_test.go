@@ -425,6 +425,30 @@ func TestRepairCopiesFromANeighbour(t *testing.T) {
 	}
 }
 
+// A replica in the middle asks both neighbours: one of them may be damaged too,
+// and wait for this one's copy.
+func TestRepairAsksTheOtherNeighbour(t *testing.T) {
+	for good := range 3 {
+		g := three(t)
+		require.NoError(t, g.put(0, 1, 1, 500000))
+		for i, n := range g.nodes {
+			if i != good {
+				n.sealed[cid(1)].bytes[77] ^= 1
+			}
+		}
+		for i := range g.nodes {
+			if i != good {
+				g.step(g.nodes[i], Repair{Chunks: []chain.ChunkID{cid(1)}})
+			}
+		}
+		g.pass(20 * chain.Second)
+		for _, n := range g.nodes {
+			require.False(t, n.sealed[cid(1)].damaged(), "good copy at %d", good)
+			require.Empty(t, n.r.copies)
+		}
+	}
+}
+
 // What an earlier start of a neighbour still carries is refused: its numbers
 // come again.
 func TestMessageOfAnEarlierStartIsRefused(t *testing.T) {

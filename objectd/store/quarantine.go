@@ -107,6 +107,7 @@ func (s *Store) ReadQuarantined(q QuarantinedChunk) ([]byte, error) {
 	if err := s.usable(); err != nil {
 		return nil, err
 	}
+	defer s.pins.unpin(s.pins.pin())
 	c := q.chunk
 	g := s.segs.get(c.extent.slot, c.extent.inc)
 	if g == nil {
