@@ -232,3 +232,46 @@ func rowChain(t *testing.T, p *Process, content []byte) chain.Config {
 	require.Fail(t, "no chain has the body row")
 	return chain.Config{}
 }
+
+// What a disk that was away still has, and the others removed meanwhile, is put
+// aside when it joins again, and neither read nor listed.
+func TestChunkRemovedWhileAwayIsPutAside(t *testing.T) {
+	damageTest(t, 100<<10, func(t *testing.T, ctx context.Context, c *Cluster, content []byte) {
+		p := c.Process()
+		var on chain.ChainID
+		var id chain.ChunkID
+		for _, cfg := range p.Node.Map().Chains {
+			if cfg.Kind != chain.KindData {
+				continue
+			}
+			l, _, err := p.Node.ListChunks(cfg.Chain, cfg.Tail(), chain.ChunkID{}, 10)
+			require.NoError(t, err)
+			if len(l) > 0 {
+				on, id = cfg.Chain, l[0].ID
+			}
+		}
+		require.NotZero(t, on)
+		away := c.Disks()[2]
+		require.NoError(t, c.Stop())
+		require.NoError(t, c.PullOut(away))
+		require.NoError(t, c.Start(ctx))
+		require.NoError(t, await(ctx, "the chain goes on without it", func() error {
+			if len(c.Process().Node.Map().Chains[on].Serving) != 2 {
+				return errNotYet
+			}
+			return nil
+		}))
+		require.NoError(t, c.Process().Client.Remove(ctx, on, []chain.ChunkID{id}))
+		require.NoError(t, c.Stop())
+		require.NoError(t, c.PutBack(away))
+		require.NoError(t, c.Start(ctx))
+		p = c.Process()
+		require.NoError(t, p.WaitFull(ctx))
+		require.NoError(t, p.Same(ctx))
+		chunks, _, aside := sumStats(p)
+		require.Zero(t, chunks)
+		require.Equal(t, 1, aside)
+		require.Equal(t, 1, p.Node.Stats()[away.ID].Quarantined)
+		require.Equal(t, 1, rot(t, away, content), "its bytes are kept")
+	})
+}
