@@ -67,7 +67,7 @@ func (a *actor) onDisk(token uint64) {
 
 // beside runs store work that is too slow for the actor's goroutine. It is
 // called from there, so that Stop waits for it.
-func (a *actor) beside(work func()) { a.node.stopped.Go(work) }
+func (a *actor) beside(work func()) { a.disk.running.Go(work) }
 
 // again is the pace at which a read that a machine waits for is tried again.
 const again = time.Second

@@ -60,6 +60,9 @@ type Config struct {
 	SegmentSize int64
 	// ScanFor is how long one page of a scan may take; 200 ms when 0.
 	ScanFor time.Duration
+	// StallAfter is how long a disk may leave writes unanswered before it counts as
+	// failed, in whole seconds; 15 s when 0.
+	StallAfter time.Duration
 	// CacheBytes is the block cache that all disks share; 64 MiB when 0.
 	CacheBytes int64
 	// TickEvery is the pace at which machines see time pass; 100 ms when 0, at
@@ -79,6 +82,9 @@ func (c *Config) setDefaults() {
 	}
 	if c.ScanFor == 0 {
 		c.ScanFor = 200 * time.Millisecond
+	}
+	if c.StallAfter == 0 {
+		c.StallAfter = 15 * time.Second
 	}
 	if c.TickEvery == 0 {
 		c.TickEvery = 100 * time.Millisecond
@@ -112,6 +118,9 @@ func (c *Config) Validate() error {
 	}
 	if c.ScanFor < 0 {
 		errs = append(errs, fmt.Errorf("objectd config: ScanFor is %s", c.ScanFor))
+	}
+	if c.StallAfter < 0 {
+		errs = append(errs, fmt.Errorf("objectd config: StallAfter is %s", c.StallAfter))
 	}
 	if c.TickEvery < 0 || c.TickEvery > 250*time.Millisecond {
 		errs = append(errs, fmt.Errorf("objectd config: TickEvery is %s, want up to 250ms", c.TickEvery))

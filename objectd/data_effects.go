@@ -25,15 +25,22 @@ func (r *dataReplica) do(effect data.Effect) {
 		r.pending[e.Token] = e.State.Config.Epoch
 		st.Append(r.durable(e.Token), store.State(r.key, chain.KindData, data.MarshalState(&e.State)))
 	case data.Reserve:
+		r.disk.begin()
 		r.reserve(e.Header)
+		r.disk.end()
 	case data.WriteFrame:
+		r.disk.begin()
 		r.writeFrame(e)
+		r.disk.end()
 	case data.PersistSeal:
 		st.Seal(r.key, e.Header, e.Sums, r.durable(e.Token))
 	case data.Release:
 		st.Release(r.key, e.Chunk)
 	case data.MakeClone:
 		err := st.Clone(r.key, e.Header, e.Old, e.Offset, r.durable(e.Token))
+		if err != nil {
+			r.disk.end() // durable is not called then
+		}
 		r.local = append(r.local, data.Cloned{Token: e.Token, Err: r.asRefusal(err)})
 	case data.PersistRemove:
 		st.Append(r.durable(e.Token), store.Remove(r.key, e.Chunks))

@@ -200,10 +200,10 @@ func (n *Node) ReadChunk(c chain.ChainID, id chain.ReplicaID, chunk chain.ChunkI
 	if !ok {
 		return nil, n.absent(c)
 	}
-	if !n.enter() {
+	if !r.disk.enter() {
 		return nil, r.refusal(chain.RefusedFailed, "the node has stopped")
 	}
-	defer n.leave()
+	defer r.disk.leave()
 	if r.disk.failed() != nil {
 		return nil, r.refusal(chain.RefusedFailed, "the store failed")
 	}

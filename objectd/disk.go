@@ -3,6 +3,7 @@ package objectd
 import (
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"catena/chain"
 	"catena/objectd/store"
@@ -19,8 +20,18 @@ type disk struct {
 	blank bool
 	// news: a replica persisted an epoch, and the master does not know yet.
 	news atomic.Bool
-	// err is why the disk does not work; set once.
-	err atomic.Pointer[error]
+	// err is why the disk does not work; set once. gone is closed after that.
+	err  atomic.Pointer[error]
+	gone chan struct{}
+
+	// running waits for the disk's ticker, its actors, and what runs beside them.
+	running sync.WaitGroup
+	// life is held for reading by whoever uses the store outside of an actor, and
+	// for writing to close it: a store is closed only when nobody reads it.
+	life   sync.RWMutex
+	closed bool // under life
+	// begun and finished count the calls that change the disk: see watch.
+	begun, finished atomic.Int64
 }
 
 func (d *disk) failed() error {
@@ -51,7 +62,7 @@ func (d *disk) mayBegin(c *chain.Config, id chain.ReplicaID) bool {
 func (n *Node) openDisks() {
 	var wg sync.WaitGroup
 	for _, dc := range n.cfg.Disks {
-		d := &disk{id: dc.ID}
+		d := &disk{id: dc.ID, gone: make(chan struct{})}
 		n.disks[dc.ID] = d
 		wg.Go(func() {
 			st, err := store.Open(n.cfg.storeConfig(dc, n.cache, func(err error) { n.diskFailed(d, err) }))
@@ -71,13 +82,106 @@ func (n *Node) diskFailed(d *disk, err error) {
 	if !d.err.CompareAndSwap(nil, &err) {
 		return
 	}
+	close(d.gone)
 	n.cfg.Logger.Error("store failed", "store", d.id.String(), "err", err)
-	for _, r := range n.all() {
-		if a := r.base(); a.disk == d {
-			n.retire(a)
-		}
+	for _, r := range n.of(d) {
+		n.retire(r.base())
 	}
 	n.cfg.Master.StoreFailed(d.id, err)
+}
+
+// enter is called before the store is used outside of an actor; leave after it.
+// false: the node has stopped.
+func (d *disk) enter() bool {
+	d.life.RLock()
+	if d.closed {
+		d.life.RUnlock()
+		return false
+	}
+	return true
+}
+
+func (d *disk) leave() { d.life.RUnlock() }
+
+// close closes the store when nobody uses it any more. A disk that fails, before
+// or meanwhile, is not waited for: it may never answer, and nothing on it counts.
+func (d *disk) close() error {
+	if d.st == nil {
+		return nil
+	}
+	done := make(chan error, 1)
+	go func() {
+		d.running.Wait()
+		d.life.Lock()
+		d.closed = true
+		d.life.Unlock()
+		d.begin()
+		defer d.end()
+		done <- d.st.Close()
+	}()
+	select {
+	case err := <-done:
+		if d.failed() != nil {
+			return nil
+		}
+		return err
+	case <-d.gone:
+		return nil
+	}
+}
+
+// ticker lets time pass for the disk's replicas, tells them the free space, and
+// tells the master that the disk works. Each disk has its own: one that hangs
+// holds up no other.
+func (n *Node) ticker(d *disk) {
+	t := time.NewTicker(n.cfg.TickEvery)
+	defer t.Stop()
+	second := time.NewTicker(time.Second)
+	defer second.Stop()
+	full := true // a whole round, as every second
+	for {
+		if d.ended() {
+			return
+		}
+		n.round(d, full)
+		full = false
+		select {
+		case <-n.stop:
+			return
+		case <-second.C:
+			full = true
+		case <-t.C:
+		}
+	}
+}
+
+// round is one tick of a disk's replicas; a full one tells everything that is true.
+func (n *Node) round(d *disk, full bool) {
+	all := n.of(d)
+	var free int64
+	if full {
+		free = d.st.Free()
+	}
+	for _, r := range all {
+		a := r.base()
+		switch {
+		case !a.ended.Load():
+			r.tick()
+			if full {
+				r.free(free)
+			}
+		case full:
+			if why := a.why.Load(); why != nil {
+				n.cfg.Master.Report(lostReport(a.addr, a.newest().Epoch, *why))
+			}
+		}
+	}
+	if d.failed() == nil && (d.news.Swap(false) || full) {
+		n.cfg.Master.StoreAlive(d.id, n.info(d, all))
+	}
+	if full {
+		n.repair(d)
+	}
 }
 
 // info is what the master is told of a disk.
@@ -89,7 +193,7 @@ func (n *Node) info(d *disk, all []replica) DiskInfo {
 	out.Replicas = []ReplicaInfo{}
 	for _, r := range all {
 		a := r.base()
-		if e := a.persisted.Load(); a.disk == d && e != nil && !a.ended.Load() {
+		if e := a.persisted.Load(); e != nil && !a.ended.Load() {
 			out.Replicas = append(out.Replicas, ReplicaInfo{a.key.Chain, a.key.Incarnation, *e})
 		}
 	}

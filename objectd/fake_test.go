@@ -2,7 +2,9 @@ package objectd
 
 import (
 	"slices"
+	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -84,8 +86,10 @@ func (c *fakeClock) Now() chain.Now {
 
 // host is a node with its disks, which outlive it.
 type host struct {
-	t      *testing.T
-	disks  []*vfs.Fault
+	t     *testing.T
+	disks []*vfs.Fault
+	// hang, if set, holds up the syncs of that disk's log.
+	hang   []atomic.Pointer[chan struct{}]
 	clock  fakeClock
 	master *fakeMaster
 	node   *Node
@@ -96,12 +100,18 @@ func disk1(i int) chain.StoreID { return chain.StoreID{byte(i + 1)} }
 func on(i int) chain.ReplicaID { return chain.ReplicaID{Store: disk1(i), Incarnation: 1} }
 
 func newHost(t *testing.T, disks int) *host {
-	h := &host{t: t}
-	for range disks {
+	h := &host{t: t, hang: make([]atomic.Pointer[chan struct{}], disks)}
+	for i := range disks {
 		m := vfs.NewMem()
 		require.NoError(t, m.MkdirAll("/d"))
 		require.NoError(t, m.SyncDir("/"))
-		h.disks = append(h.disks, vfs.NewFault(m))
+		before := func(op vfs.Op) error {
+			if c := h.hang[i].Load(); c != nil && op.Kind == vfs.OpSyncData && strings.Contains(op.Name, "/seg/") {
+				<-*c
+			}
+			return nil
+		}
+		h.disks = append(h.disks, vfs.NewFault(&vfs.Hook{FS: m, Before: before}))
 	}
 	return h
 }

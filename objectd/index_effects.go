@@ -41,7 +41,9 @@ func (r *indexReplica) do(effect index.Effect) {
 	case index.Send:
 		r.node.cfg.Switch.send(e.Env, chain.KindIndex)
 	case index.Apply:
+		r.disk.begin()
 		r.apply(e)
+		r.disk.end()
 	case index.Reply:
 		if ch, ok := r.waiting[e.ID]; ok {
 			delete(r.waiting, e.ID)
@@ -56,7 +58,9 @@ func (r *indexReplica) do(effect index.Effect) {
 		id := e.ID
 		st.InstallPage(r.key, e.Page, r.after(func() any { return index.PageInstalled{ID: id} }))
 	case index.EndInstall:
+		r.disk.begin()
 		r.endInstall(e.Applied)
+		r.disk.end()
 	case index.Report:
 		r.node.cfg.Master.Report(e.Report)
 	case index.Stop:
@@ -71,7 +75,9 @@ func (r *indexReplica) durable(token uint64) func(error) {
 
 // after posts an item when store work is done, or the store's error.
 func (a *actor) after(item func() any) func(error) {
+	a.disk.begin()
 	return func(err error) {
+		a.disk.end()
 		if err != nil {
 			a.box.post(storeError{err})
 			return

@@ -227,10 +227,10 @@ func (n *Node) Query(c chain.ChainID, id chain.ReplicaID, q *tablet.Query) (tabl
 	if !ok {
 		return tablet.Result{}, n.absent(c)
 	}
-	if !n.enter() {
+	if !r.disk.enter() {
 		return tablet.Result{}, r.refusal(chain.RefusedFailed, "the node has stopped")
 	}
-	defer n.leave()
+	defer r.disk.leave()
 	if r.disk.failed() != nil {
 		return tablet.Result{}, r.refusal(chain.RefusedFailed, "the store failed")
 	}

@@ -21,17 +21,18 @@ type Item struct {
 // replica. What is written meanwhile may be seen or not. It is for tests, and
 // for people who want to compare the replicas of a chain.
 func (n *Node) Inspect(c chain.ChainID, id chain.ReplicaID, visit func(Item) bool) (applied index.Applied, err error) {
-	if !n.enter() {
+	r := n.lookup(address{c, id})
+	if r == nil || !r.base().disk.enter() {
 		return applied, n.absent(c)
 	}
-	defer n.leave()
-	switch r := n.lookup(address{c, id}).(type) {
-	case *indexReplica:
-		return r.inspect(visit)
-	case *dataReplica:
-		return applied, r.inspect(visit)
+	defer r.base().disk.leave()
+	if err := r.base().disk.failed(); err != nil {
+		return applied, err
 	}
-	return applied, n.absent(c)
+	if r, ok := r.(*indexReplica); ok {
+		return r.inspect(visit)
+	}
+	return applied, r.(*dataReplica).inspect(visit)
 }
 
 func (r *indexReplica) inspect(visit func(Item) bool) (index.Applied, error) {

@@ -6,7 +6,6 @@ import (
 	"slices"
 	"sync"
 	"sync/atomic"
-	"time"
 
 	"catena/chain"
 	"catena/objectd/store"
@@ -29,15 +28,11 @@ type Node struct {
 	// are never made anew: an empty one in their place would be believed.
 	lost map[address]error
 
-	// life is held for reading by whoever uses a store outside of an actor, and
-	// for writing by Stop: a store is closed only when nobody reads it.
-	life     sync.RWMutex
-	closed   bool // under life and mapMu: Stop has begun
+	closed   bool // under mapMu: Stop has begun
 	stopOnce sync.Once
 	stopErr  error
-	stop     chan struct{}
-	// stopped waits for the ticker, the actors, and what runs beside an actor.
-	stopped sync.WaitGroup
+	// stop is closed when Stop begins, stopped when it ends.
+	stop, stopped chan struct{}
 }
 
 // Start opens the disks and runs what was found on them. A disk that does not
@@ -50,7 +45,8 @@ func Start(cfg Config) (*Node, error) {
 	}
 	n := &Node{
 		cfg: cfg, cache: store.NewCache(cfg.CacheBytes), disks: map[chain.StoreID]*disk{},
-		replicas: map[address]replica{}, lost: map[address]error{}, stop: make(chan struct{}),
+		replicas: map[address]replica{}, lost: map[address]error{},
+		stop: make(chan struct{}), stopped: make(chan struct{}),
 	}
 	n.openDisks()
 	opened := 0
@@ -63,11 +59,12 @@ func Start(cfg Config) (*Node, error) {
 		opened++
 		d.found = d.st.Replicas()
 		d.blank = len(d.found) == 0
+		d.running.Go(func() { n.ticker(d) })
 	}
 	if opened == 0 {
 		return nil, fmt.Errorf("objectd: no disk opens: %w", last)
 	}
-	n.stopped.Go(n.ticker)
+	go n.watch()
 	return n, nil
 }
 
@@ -106,7 +103,7 @@ func (n *Node) launch(r replica) {
 	n.mu.Lock()
 	n.replicas[a.addr] = r
 	n.mu.Unlock()
-	n.stopped.Go(r.run)
+	a.disk.running.Go(r.run)
 	if a.disk.failed() != nil {
 		// The disk failed while the replica was made, and whoever took the
 		// others out of service did not see this one.
@@ -225,63 +222,19 @@ func (n *Node) forget(a address) {
 	delete(n.replicas, a)
 }
 
-func (n *Node) all() []replica {
+func (n *Node) all() []replica { return n.of(nil) }
+
+// of gives the replicas of a disk; of all disks when it is nil.
+func (n *Node) of(d *disk) []replica {
 	n.mu.RLock()
 	defer n.mu.RUnlock()
 	out := make([]replica, 0, len(n.replicas))
 	for _, r := range n.replicas {
-		out = append(out, r)
+		if d == nil || r.base().disk == d {
+			out = append(out, r)
+		}
 	}
 	return out
-}
-
-// ticker lets time pass for all replicas, tells them the free space, and tells
-// the master that the disks work.
-func (n *Node) ticker() {
-	t := time.NewTicker(n.cfg.TickEvery)
-	defer t.Stop()
-	second := time.NewTicker(time.Second)
-	defer second.Stop()
-	full := true // a whole round, as every second
-	for {
-		n.round(full)
-		full = false
-		select {
-		case <-n.stop:
-			return
-		case <-second.C:
-			full = true
-		case <-t.C:
-		}
-	}
-}
-
-// round is one tick of all replicas; a full one tells everything that is true.
-func (n *Node) round(full bool) {
-	all := n.all()
-	for _, r := range all {
-		a := r.base()
-		switch {
-		case a.disk.ended():
-		case a.ended.Load():
-			if why := a.why.Load(); full && why != nil {
-				n.cfg.Master.Report(lostReport(a.addr, a.newest().Epoch, *why))
-			}
-		default:
-			r.tick()
-			if full {
-				r.free(a.disk.st.Free())
-			}
-		}
-	}
-	for _, d := range n.disks {
-		if d.failed() == nil && (d.news.Swap(false) || full) {
-			n.cfg.Master.StoreAlive(d.id, n.info(d, all))
-		}
-		if full && !d.ended() {
-			n.repair(d)
-		}
-	}
 }
 
 // Stop ends the replicas and closes the disks. What was acknowledged is on disk.
@@ -294,39 +247,24 @@ func (n *Node) Stop() error {
 
 func (n *Node) doStop() error {
 	n.mapMu.Lock() // a map that is taking effect is waited for
-	n.life.Lock()  // and so is whoever reads a store
 	n.closed = true
-	n.life.Unlock()
 	n.mapMu.Unlock()
-	close(n.stop)
 	for _, r := range n.all() {
 		n.retire(r.base())
 	}
-	n.stopped.Wait()
-	var errs []error
+	var wg sync.WaitGroup
+	errs := make(chan error, len(n.disks))
+	close(n.stop)
 	for _, d := range n.disks {
-		switch {
-		case d.st == nil:
-		case d.ended():
-			// Beside us: a dead disk may never answer, and nothing on it counts.
-			go func() { _ = d.st.Close() }()
-		default:
-			errs = append(errs, d.st.Close())
-		}
+		wg.Go(func() { errs <- d.close() })
 	}
+	wg.Wait()
+	close(n.stopped)
 	n.cache.Close()
-	return errors.Join(errs...)
-}
-
-// enter is called before a store is used outside of an actor; leave after it.
-// false: the node has stopped.
-func (n *Node) enter() bool {
-	n.life.RLock()
-	if n.closed {
-		n.life.RUnlock()
-		return false
+	close(errs)
+	var all []error
+	for err := range errs {
+		all = append(all, err)
 	}
-	return true
+	return errors.Join(all...)
 }
-
-func (n *Node) leave() { n.life.RUnlock() }

@@ -161,8 +161,8 @@ func TestStopWaitsForReads(t *testing.T) {
 	<-reading
 	stopped := make(chan error, 1)
 	go func() { stopped <- n.Stop() }()
-	for n.life.TryRLock() { // until Stop waits for its turn
-		n.life.RUnlock()
+	for life := &n.disks[disk1(0)].life; life.TryRLock(); { // until Stop waits for its turn
+		life.RUnlock()
 		runtime.Gosched()
 	}
 	select {

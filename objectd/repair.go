@@ -41,14 +41,12 @@ func (r *dataReplica) unreadable(id chain.ChunkID, err error) {
 // Stats describes the disks that work, for people.
 func (n *Node) Stats() map[chain.StoreID]store.Stats {
 	out := map[chain.StoreID]store.Stats{}
-	if !n.enter() {
-		return out
-	}
-	defer n.leave()
 	for _, d := range n.disks {
-		if !d.ended() {
-			out[d.id] = d.st.Stats()
+		if d.failed() != nil || !d.enter() {
+			continue
 		}
+		out[d.id] = d.st.Stats()
+		d.leave()
 	}
 	return out
 }

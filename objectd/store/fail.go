@@ -45,6 +45,9 @@ func (s *Store) fail(op string, cause error) error {
 // is answered.
 func (s *Store) Fail(cause error) error { return s.fail("give up", cause) }
 
+// Starving reports that the log waits for space: the disk works, and is full.
+func (s *Store) Starving() bool { return s.starving.Load() }
+
 // Failed gives why the store ended; nil while it works.
 func (s *Store) Failed() error {
 	if !s.failed.Load() {

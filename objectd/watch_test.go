@@ -1,0 +1,98 @@
+package objectd
+
+import (
+	"context"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"catena/chain"
+	"catena/chain/tablet"
+	"catena/objectd/bubbletest"
+
+	"github.com/stretchr/testify/require"
+)
+
+// A disk that takes writes and does not answer held up its chains for ever, and
+// the stop of the node with them.
+func TestDiskThatHangsIsGivenUp(t *testing.T) {
+	bubbletest.Run(t, func(t *testing.T) {
+		h := newHost(t, 3)
+		n := h.start()
+		n.SetMap(chainsOn(1, 1, on(0), on(1), on(2)))
+		learned := order(t, n, on(0), 1).Time
+		time.Sleep(time.Minute)
+		for i := range 3 {
+			require.NoError(t, h.master.why(disk1(i)), "an idle disk does not hang")
+		}
+		release := make(chan struct{})
+		h.hang[1].Store(&release)
+		began := time.Now()
+		answered := make(chan error, 1)
+		go func() {
+			_, err := n.Propose(context.Background(), indexChain, on(0), &tablet.Command{Op: chain.OpID{2}, Learned: learned, Tablet: 1, Generation: 1, Action: &tablet.Empty{}})
+			answered <- err
+		}()
+		for h.master.why(disk1(1)) == nil {
+			require.Less(t, time.Since(began), 20*time.Second)
+			time.Sleep(100 * time.Millisecond)
+		}
+		require.ErrorContains(t, h.master.why(disk1(1)), "has not answered a write for 15 s")
+		require.GreaterOrEqual(t, time.Since(began), 14*time.Second)
+		require.NoError(t, h.master.why(disk1(0)))
+		require.NoError(t, h.master.why(disk1(2)))
+		// The others go on, and the command that waited is committed by them.
+		n.SetMap(chainsOn(2, 2, on(0), on(2)))
+		require.NoError(t, <-answered)
+		order(t, n, on(0), 3)
+		// Nothing waits for the disk that still hangs.
+		h.stop()
+		close(release)
+		synctest.Wait()
+	})
+}
+
+// One that hangs while the node stops does not hold it up for longer than that.
+func TestStopWaitsForAHangingDiskForSomeTime(t *testing.T) {
+	bubbletest.Run(t, func(t *testing.T) {
+		h := newHost(t, 2)
+		n := h.start()
+		n.SetMap(chainsOn(1, 1, on(0), on(1)))
+		learned := order(t, n, on(0), 1).Time
+		release := make(chan struct{})
+		h.hang[1].Store(&release)
+		go func() {
+			_, _ = n.Propose(context.Background(), indexChain, on(0), &tablet.Command{Op: chain.OpID{2}, Learned: learned, Tablet: 1, Generation: 1, Action: &tablet.Empty{}})
+		}()
+		time.Sleep(time.Second)
+		began := time.Now()
+		h.stop()
+		require.Less(t, time.Since(began), 20*time.Second)
+		close(release)
+		synctest.Wait()
+	})
+}
+
+// Looks count, not the clock: a process that was held up for an hour blames no disk.
+func TestStallCountsLooksWithoutProgress(t *testing.T) {
+	bubbletest.Run(t, func(t *testing.T) {
+		h := newHost(t, 1)
+		d := h.start().disks[disk1(0)]
+		time.Sleep(10 * time.Second)
+		synctest.Wait()
+		require.Equal(t, d.begun.Load(), d.finished.Load(), "every call that begins ends")
+		var s stall
+		require.Zero(t, s.look(d))
+		d.begin()
+		require.Equal(t, 1, s.look(d))
+		require.Equal(t, 2, s.look(d))
+		d.begin()
+		d.end()
+		require.Zero(t, s.look(d), "another call ended: the disk answers")
+		require.Equal(t, 1, s.look(d))
+		d.end()
+		require.Zero(t, s.look(d))
+		require.Zero(t, s.look(d))
+		h.stop()
+	})
+}
