@@ -13,6 +13,9 @@
 // committed rows and tests the read lease after the value was read.
 //
 // Promises: replicas talk through mailboxes, never by nested calls; a store
-// that fails takes its replicas out of service and nothing else; the package
-// never looks inside a protocol message.
+// that fails, or does not answer for long, takes its replicas out of service and
+// nothing else; a replica that cannot go on leaves its chain by its own report;
+// whoever waits for a replica is answered, also when it ends; a replica that a
+// disk should hold and does not is never made anew; the package never looks
+// inside a protocol message.
 package objectd

@@ -192,6 +192,45 @@ func TestBelowMinAck(t *testing.T) {
 	}
 }
 
+// Two of five disks fail at one moment: the chains that have one member left take
+// no write until another disk has been filled from it, and lose nothing.
+func TestTwoOfFiveDisksFailTogether(t *testing.T) {
+	rng := rand.New(rand.NewPCG(seed(t), 7))
+	bubble(t, func(t *testing.T) {
+		ctx := bounded(t)
+		c := build(t, Config{Disks: 5, Factor: 3, Tablets: 6, DataChains: 8})
+		l, w := begin(t, c, rng.Uint64())
+		p := c.Process()
+		require.NoError(t, p.WaitFull(ctx))
+		disks := c.Disks()
+		stop := under(p, l, w)
+		time.Sleep(500 * time.Millisecond)
+		single := 0
+		lost := map[chain.StoreID]bool{disks[1].ID: true, disks[4].ID: true} // one voter, one without
+		for _, cfg := range p.Node.Map().Chains {
+			left := 0
+			for _, r := range cfg.Serving {
+				if !lost[r.Store] {
+					left++
+				}
+			}
+			if left == 1 {
+				single++
+			}
+		}
+		require.NotZero(t, single, "some chain is left with one member")
+		disks[1].FailAfter(0)
+		disks[4].FailAfter(0)
+		time.Sleep(time.Second)
+		began := time.Now()
+		require.NoError(t, p.WaitWriting(ctx))
+		require.Less(t, time.Since(began), 10*time.Second)
+		stop()
+		t.Logf("%d chains had one member left; all take writes after %s", single, time.Since(began)+time.Second)
+		finish(t, c, l, w)
+	})
+}
+
 // A disk that was away, in order or by a power cut, catches up.
 func TestDiskIsAwayAndComesBack(t *testing.T) {
 	rng := rand.New(rand.NewPCG(seed(t), 5))
