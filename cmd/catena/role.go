@@ -30,7 +30,7 @@ func serverRole(ctx context.Context, env roleEnv) error {
 	r := &role{roleEnv: env, clock: clock.System{}, fs: vfs.NewOS()}
 	env.SetReady(r.ready)
 	env.Group.Add(lifecycle.Part{Name: "masters", Start: r.startMasters, Stop: func(context.Context) error { return r.masters.Close() }})
-	env.Group.Add(lifecycle.Part{Name: "stores", Start: r.startStores, Stop: func(context.Context) error { return r.node.Stop() }})
+	env.Group.Add(lifecycle.Part{Name: "stores", Start: r.startStores, Stop: r.stopStores})
 	r.addWorkers()
 	r.addGateway()
 	return nil
@@ -110,6 +110,14 @@ func (r *role) startStores(context.Context) error {
 	r.masters.Subscribe(r.node.SetMap)
 	r.client, err = client.New(client.Config{Node: r.node})
 	return err
+}
+
+// stopStores ends the client's background work before the stores under it.
+func (r *role) stopStores(context.Context) error {
+	if r.client != nil {
+		r.client.Close()
+	}
+	return r.node.Stop()
 }
 
 // replacedBy gives the store whose place another one took; zero for none.

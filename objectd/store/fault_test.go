@@ -177,8 +177,8 @@ func TestFullDisk(t *testing.T) {
 	mem.SetCapacity(4 << 20)
 	cfg := testConfig(mem)
 	cfg.ReserveBytes = 1 << 20
-	now := time.Unix(0, 0)
-	cfg.Now = func() time.Time { now = now.Add(time.Second); return now }
+	var seconds atomic.Int64 // asked by the writer too
+	cfg.Now = func() time.Time { return time.Unix(seconds.Add(1), 0) }
 	s, err := Open(cfg)
 	require.NoError(t, err)
 	require.NoError(t, appendAll(s, CreateReplica(dt, chain.KindData)))
