@@ -101,10 +101,17 @@ func (w *writer) open(ctx context.Context, k *chunk) error {
 			return nil
 		}
 		k.err = err
-		if !sleep(ctx, wait) {
+		if isFull(err) || !sleep(ctx, wait) {
 			return err
 		}
 	}
+}
+
+// isFull reports that there is no space, which no waiting brings back: the
+// client is told at once instead of after all tries.
+func isFull(err error) bool {
+	var r *chain.Refusal
+	return errors.As(err, &r) && r.Kind == chain.RefusedFull
 }
 
 // The waits between tries of a chunk.
