@@ -47,6 +47,9 @@ type DiskConfig struct {
 	ID  chain.StoreID
 	FS  vfs.FS
 	Dir string
+	// Lost: this disk held a store before, and its files are gone. What the
+	// masters believe to serve here is filled again, never begun anew.
+	Lost bool
 }
 
 // Config is what a node needs.

@@ -16,8 +16,8 @@ type disk struct {
 	// found is what the disk holds, until the first map says which tablets the
 	// replicas serve.
 	found []store.Recovered
-	// blank: nothing was found.
-	blank bool
+	// blank: nothing was found. lost: something must have been there.
+	blank, lost bool
 	// news: a replica persisted an epoch, and the master does not know yet.
 	news atomic.Bool
 	// err is why the disk does not work; set once. gone is closed after that.
@@ -53,16 +53,20 @@ const firstIncarnation = 1
 // acted, because then nothing was ever committed without it. That it never
 // acted is known while the first configuration holds, and on a disk that never
 // held anything (the first map that came to it was not the first). Any other
-// Serving replica was lost, and an empty one in its place would be believed.
+// Serving replica was lost, and an empty one in its place would be believed. A
+// disk that is known to have lost its files begins nothing but joiners.
 func (d *disk) mayBegin(c *chain.Config, id chain.ReplicaID) bool {
-	return c.IsSyncing(id) || c.Prev.IsZero() || d.blank && id.Incarnation == firstIncarnation
+	if c.IsSyncing(id) {
+		return true
+	}
+	return !d.lost && (c.Prev.IsZero() || d.blank && id.Incarnation == firstIncarnation)
 }
 
 // openDisks opens all disks at once: each replays its own log.
 func (n *Node) openDisks() {
 	var wg sync.WaitGroup
 	for _, dc := range n.cfg.Disks {
-		d := &disk{id: dc.ID, gone: make(chan struct{})}
+		d := &disk{id: dc.ID, lost: dc.Lost, gone: make(chan struct{})}
 		n.disks[dc.ID] = d
 		wg.Go(func() {
 			st, err := store.Open(n.cfg.storeConfig(dc, n.cache, func(err error) { n.diskFailed(d, err) }))

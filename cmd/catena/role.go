@@ -15,6 +15,7 @@ import (
 	"catena/master/state"
 	"catena/objectd"
 	"catena/objectd/client"
+	"catena/objectd/store"
 	"catena/objectd/vfs"
 )
 
@@ -96,8 +97,9 @@ func (r *role) newStore(s *identity.Store) state.NewStore {
 func (r *role) startStores(context.Context) error {
 	cfg := objectd.Config{Master: masterLink{r}, Clock: r.clock, CacheBytes: int64(r.Config.IndexCache), Logger: r.Log, Registerer: r.Metrics}
 	rec := r.Identity.Record()
+	lost := r.lostStores()
 	for _, u := range r.Identity.Plan().Use {
-		cfg.Disks = append(cfg.Disks, objectd.DiskConfig{ID: u.Store, FS: r.fs, Dir: filepath.Join(u.Path, storeFolder)})
+		cfg.Disks = append(cfg.Disks, objectd.DiskConfig{ID: u.Store, FS: r.fs, Dir: filepath.Join(u.Path, storeFolder), Lost: lost[u.Store]})
 		if s, ok := rec.Find(u.Store); ok {
 			r.masters.Offer(r.newStore(s), replacedBy(rec, u.Store))
 		}
@@ -110,6 +112,27 @@ func (r *role) startStores(context.Context) error {
 	r.masters.Subscribe(r.node.SetMap)
 	r.client, err = client.New(client.Config{Node: r.node})
 	return err
+}
+
+// lostStores are those whose DIR has its identity but not its store, while
+// another DIR has one: their files were there and are gone. If none has one,
+// this is a first start that was cut short before anything was stored.
+func (r *role) lostStores() map[chain.StoreID]bool {
+	lost, some := map[chain.StoreID]bool{}, false
+	for _, u := range r.Identity.Plan().Use {
+		_, ok, err := store.Identity(r.fs, filepath.Join(u.Path, storeFolder))
+		some = some || ok || err != nil
+		if !ok && err == nil && !u.Create {
+			lost[u.Store] = true
+		}
+	}
+	if !some {
+		return nil
+	}
+	for id := range lost {
+		r.Log.Error("a store's files are gone from its directory: it is filled again from the others", "store", id.String())
+	}
+	return lost
 }
 
 // stopStores ends the client's background work before the stores under it.

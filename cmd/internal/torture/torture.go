@@ -174,6 +174,9 @@ func RemoveStopped(ctx context.Context, cfg Config, rounds int) (Result, error) 
 		if err := r.loseStopped(ctx, dir); err != nil {
 			return r.res, fmt.Errorf("round %d, %s: %w", n+1, filepath.Base(dir), err)
 		}
+		if err := r.loseStoreOnly(ctx, dir); err != nil {
+			return r.res, fmt.Errorf("round %d, the store in %s: %w", n+1, filepath.Base(dir), err)
+		}
 		r.res.Rounds = n + 1
 		r.say("lost %s while stopped (%d of %d): %d acked, %d keys", filepath.Base(dir), n+1, rounds*len(r.dirs), r.res.Acked, r.res.Keys)
 	}
@@ -200,6 +203,18 @@ func (r *run) loseStopped(ctx context.Context, dir string) error {
 		return err
 	}
 	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return err
+	}
+	return r.refill(ctx)
+}
+
+// loseStoreOnly takes away the store's files and leaves the directory's
+// identity: the empty store must not be believed, and is filled again.
+func (r *run) loseStoreOnly(ctx context.Context, dir string) error {
+	if err := r.srv.Stop(40 * time.Second); err != nil {
+		return err
+	}
+	if err := os.RemoveAll(filepath.Join(dir, "store")); err != nil {
 		return err
 	}
 	return r.refill(ctx)
