@@ -101,7 +101,8 @@ func slice(ctx context.Context, m Mode, cfg Config, rounds int, limit time.Durat
 	if rctx.Err() != nil && ctx.Err() == nil && res.Rounds > 0 {
 		err = nil
 	}
-	if record {
+	// A slice that a signal broke off says nothing.
+	if record && ctx.Err() == nil {
 		if rerr := s.End(res.Rounds, res.Detail(), err); rerr != nil {
 			return res, rerr
 		}
