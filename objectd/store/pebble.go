@@ -100,6 +100,9 @@ func (s *Store) openRows(dir string) (*pebble.DB, error) {
 		MaxOpenFiles:                500,
 		EventListener: &pebble.EventListener{
 			BackgroundError: s.rowsBackgroundError,
+			// The default ends the goroutine by Fatalf in the middle of a
+			// compaction, whose deferred clean-up then panics.
+			DataCorruption: func(i pebble.DataCorruptionInfo) { s.fail("read rows", i.Details) },
 			FlushEnd:        func(pebble.FlushInfo) { s.gate.flushed(); s.kick() },
 			FlushBegin:      func(pebble.FlushInfo) {},
 		},
