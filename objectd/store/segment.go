@@ -246,20 +246,9 @@ func (t *segments) create() (*segment, error) {
 		if rerr := t.fs.RemoveAll(t.path(slot)); rerr != nil {
 			return nil, rerr
 		}
-		if t.plenty() {
-			return nil, err
-		}
 		return nil, &Error{Kind: ErrFull, Op: "make segment", Err: err}
 	}
 	return nil, err
-}
-
-// plenty reports that the file system itself says there is room for many
-// segments: then "no space" comes from damage below it, and waiting for removals
-// would hold up every chain of this store for ever.
-func (t *segments) plenty() bool {
-	u, err := t.fs.Usage(t.dir)
-	return err == nil && u.Total > 0 && u.Available > uint64(8*t.size)
 }
 
 func (t *segments) createFile(g *segment) error {
