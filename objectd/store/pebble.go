@@ -103,8 +103,8 @@ func (s *Store) openRows(dir string) (*pebble.DB, error) {
 			// The default ends the goroutine by Fatalf in the middle of a
 			// compaction, whose deferred clean-up then panics.
 			DataCorruption: func(i pebble.DataCorruptionInfo) { s.fail("read rows", i.Details) },
-			FlushEnd:        func(pebble.FlushInfo) { s.gate.flushed(); s.kick() },
-			FlushBegin:      func(pebble.FlushInfo) {},
+			FlushEnd:       func(pebble.FlushInfo) { s.gate.flushed(); s.kick() },
+			FlushBegin:     func(pebble.FlushInfo) {},
 		},
 	}
 	if s.cfg.Cache != nil {

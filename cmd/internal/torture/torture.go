@@ -78,7 +78,8 @@ func subdirs(work string) []string {
 }
 
 func (r *run) start(ctx context.Context) error {
-	srv, err := harness.Start(ctx, harness.Options{Binary: r.Binary, Dirs: r.dirs, S3: r.s3, Admin: r.adm, Log: r.ServerLog, ReadyWithin: 30 * time.Second})
+	srv, err := harness.Start(ctx, harness.Options{Binary: r.Binary, Dirs: r.dirs, S3: r.s3, Admin: r.adm, Log: r.ServerLog, ReadyWithin: 30 * time.Second,
+		Args: []string{"--release-grace", "2s"}}) // or the disks fill with what was overwritten
 	if err != nil {
 		return err
 	}
