@@ -66,13 +66,10 @@ func PowerCut(ctx context.Context, cfg Config, rounds int) (Result, error) {
 	if err != nil {
 		return Result{}, err
 	}
-	if err := r.start(ctx); err != nil {
+	if err := r.begin(ctx); err != nil {
 		return r.res, err
 	}
 	defer func() { r.srv.Kill() }()
-	if err := r.load.MakeBucket(ctx); err != nil {
-		return r.res, err
-	}
 	for n := 1; n <= rounds && ctx.Err() == nil; n++ {
 		if err := r.work(ctx, 50*time.Millisecond, 900*time.Millisecond, func() error { return r.cutAll(d) }); err != nil {
 			return r.res, err
@@ -129,13 +126,10 @@ func LoseRunning(ctx context.Context, cfg Config, rounds int) (Result, error) {
 	if err != nil {
 		return Result{}, err
 	}
-	if err := r.start(ctx); err != nil {
+	if err := r.begin(ctx); err != nil {
 		return r.res, err
 	}
 	defer func() { r.srv.Kill() }()
-	if err := r.load.MakeBucket(ctx); err != nil {
-		return r.res, err
-	}
 	for n := range rounds * len(d.loops) {
 		i := n % len(d.loops)
 		lose, how := d.loops[i].PowerCut, "shutdown"

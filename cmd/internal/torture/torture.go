@@ -91,6 +91,19 @@ func (r *run) start(ctx context.Context) error {
 	return nil
 }
 
+// begin starts the first of the server's lives and makes the bucket. After an
+// error no server is left.
+func (r *run) begin(ctx context.Context) error {
+	if err := r.start(ctx); err != nil {
+		return err
+	}
+	if err := r.load.MakeBucket(ctx); err != nil {
+		r.srv.Kill()
+		return err
+	}
+	return nil
+}
+
 // work runs the writers for a random while and calls then, at a moment when
 // they are in the middle of their operations.
 func (r *run) work(ctx context.Context, shortest, longest time.Duration, then func() error) error {
@@ -132,13 +145,10 @@ func Kill(ctx context.Context, cfg Config, rounds int) (Result, error) {
 	if err != nil {
 		return Result{}, err
 	}
-	if err := r.start(ctx); err != nil {
+	if err := r.begin(ctx); err != nil {
 		return r.res, err
 	}
 	defer func() { r.srv.Kill() }()
-	if err := r.load.MakeBucket(ctx); err != nil {
-		return r.res, err
-	}
 	for n := 1; n <= rounds && ctx.Err() == nil; n++ {
 		if err := r.work(ctx, 20*time.Millisecond, 700*time.Millisecond, func() error { r.srv.Kill(); return nil }); err != nil {
 			return r.res, err
@@ -163,13 +173,10 @@ func RemoveStopped(ctx context.Context, cfg Config, rounds int) (Result, error) 
 	if err != nil {
 		return Result{}, err
 	}
-	if err := r.start(ctx); err != nil {
+	if err := r.begin(ctx); err != nil {
 		return r.res, err
 	}
 	defer func() { r.srv.Kill() }()
-	if err := r.load.MakeBucket(ctx); err != nil {
-		return r.res, err
-	}
 	for n := range rounds * len(r.dirs) {
 		dir := r.dirs[n%len(r.dirs)]
 		if err := r.loseStopped(ctx, dir); err != nil {
