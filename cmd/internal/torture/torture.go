@@ -91,8 +91,8 @@ func (r *run) start(ctx context.Context) error {
 	return nil
 }
 
-// begin starts the first of the server's lives and makes the bucket. After an
-// error no server is left.
+// begin starts the first of the server's lives and makes the bucket; a server
+// without its bucket is ended.
 func (r *run) begin(ctx context.Context) error {
 	if err := r.start(ctx); err != nil {
 		return err
