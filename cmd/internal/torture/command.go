@@ -2,16 +2,19 @@ package torture
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"io"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 	"time"
 
 	"catena/cmd/internal/campaign"
 	"catena/cmd/internal/harness"
+	"catena/cmd/internal/workload"
 )
 
 // Mode is one kind of run.
@@ -38,6 +41,7 @@ func Main(args []string, out, errOut io.Writer, modes []Mode) int {
 	seed := fs.Uint64("seed", uint64(time.Now().UnixNano()), "seed of the writers")
 	record := fs.Bool("record", false, "append a line to "+campaign.File)
 	log := fs.String("log", "", "file for the server's output")
+	mutant := fs.String("mutant", "", "build tag of a server without one rule: the run must find what it loses")
 	within := fs.Duration("restart-within", 3*time.Second, "longest restart allowed")
 	if err := fs.Parse(args); err != nil {
 		return 2
@@ -52,7 +56,7 @@ func Main(args []string, out, errOut io.Writer, modes []Mode) int {
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	cfg := Config{Seed: *seed, Writers: 8, Keys: 40, RestartWithin: *within, Out: out, ServerLog: io.Discard, Work: *work}
+	cfg := Config{Seed: *seed, Writers: 8, Keys: 40, RestartWithin: *within, Out: out, ServerLog: io.Discard, Work: *work, Mutant: *mutant}
 	if *log != "" {
 		f, err := os.OpenFile(*log, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
 		if err != nil {
@@ -62,7 +66,10 @@ func Main(args []string, out, errOut io.Writer, modes []Mode) int {
 		defer f.Close()
 		cfg.ServerLog = f
 	}
-	res, err := slice(ctx, m, cfg, *rounds, *limit, *record)
+	res, err := slice(ctx, m, cfg, *rounds, *limit, *record && *mutant == "")
+	if *mutant != "" {
+		return audited(m, *mutant, err, out, errOut)
+	}
 	if err != nil {
 		fmt.Fprintf(errOut, "%s: seed %d: %v\n", m.Name, *seed, err)
 		return 1
@@ -83,7 +90,7 @@ func slice(ctx context.Context, m Mode, cfg Config, rounds int, limit time.Durat
 		}
 		defer os.RemoveAll(cfg.Work)
 	}
-	if cfg.Binary, err = harness.Build(ctx, cfg.Work); err != nil {
+	if cfg.Binary, err = harness.Build(ctx, cfg.Work, cfg.Mutant); err != nil {
 		return Result{}, err
 	}
 	s, err := campaign.Begin(root, m.Campaign, underTest...)
@@ -108,6 +115,18 @@ func slice(ctx context.Context, m Mode, cfg Config, rounds int, limit time.Durat
 		}
 	}
 	return res, err
+}
+
+// audited turns the verdict around for a build without one rule: only a run
+// that found lost or wrong data passes.
+func audited(m Mode, tag string, err error, out, errOut io.Writer) int {
+	if !errors.Is(err, workload.ErrContradiction) {
+		fmt.Fprintf(errOut, "%s: the build with %s was not caught: %v\n", m.Name, tag, err)
+		return 1
+	}
+	first, _, _ := strings.Cut(err.Error(), "\n")
+	fmt.Fprintf(out, "%s: the build with %s is caught: %s\n", m.Name, tag, first)
+	return 0
 }
 
 func names(modes []Mode) string {

@@ -19,9 +19,11 @@ import (
 type Config struct {
 	// Binary is the catena binary; Work a folder for data, on a real disk.
 	Binary, Work string
-	Seed         uint64
-	Writers      int
-	Keys         int
+	// Mutant is a build tag of the server; empty for the real one.
+	Mutant  string
+	Seed    uint64
+	Writers int
+	Keys    int
 	// RestartWithin is the longest a restart may take; 0 for no bound.
 	RestartWithin time.Duration
 	// Out receives a line a round; ServerLog the server's output.

@@ -12,6 +12,10 @@ import (
 	"github.com/minio/minio-go/v7"
 )
 
+// ErrContradiction is in every error of Verify that says the store has lost,
+// changed or invented data, as opposed to not answering.
+var ErrContradiction = errors.New("workload: contradicts what was acknowledged")
+
 // Verify reads every key and the whole listing, and returns everything that
 // contradicts what was acknowledged. After it, each key's state is certain.
 // It must not run while writers do.
@@ -23,7 +27,10 @@ import (
 func (l *Load) Verify(ctx context.Context) error {
 	var err error
 	for range 3 {
-		if err = l.settle(ctx); err != nil {
+		if err = l.settle(ctx); minio.ToErrorResponse(err).StatusCode == http.StatusNotFound {
+			return fmt.Errorf("%w: LOST the bucket: %w", ErrContradiction, err)
+		}
+		if err != nil {
 			return fmt.Errorf("workload: a write after the fault: %w", err)
 		}
 		uncertain := l.uncertain()
@@ -82,7 +89,7 @@ func (l *Load) verifyAll(ctx context.Context) error {
 	}
 	for k := range listed {
 		if !known[k] {
-			errs = append(errs, fmt.Errorf("workload: %s is listed but was never written", k))
+			errs = append(errs, fmt.Errorf("%w: %s is listed but was never written", ErrContradiction, k))
 		}
 	}
 	return errors.Join(errs...)
@@ -120,10 +127,10 @@ func (l *Load) verifyKey(ctx context.Context, w *writer, key string, listed map[
 			return fmt.Errorf("workload: get %s: %w", key, err)
 		}
 		if !slices.ContainsFunc(states, Version.Absent) {
-			return fmt.Errorf("workload: LOST %s: acknowledged %v, now absent", key, states)
+			return fmt.Errorf("%w: LOST %s: acknowledged %v, now absent", ErrContradiction, key, states)
 		}
 		if isListed {
-			return fmt.Errorf("workload: %s is listed but absent", key)
+			return fmt.Errorf("%w: %s is listed but absent", ErrContradiction, key)
 		}
 		w.keys[key] = []Version{{}}
 		return nil
@@ -131,10 +138,10 @@ func (l *Load) verifyKey(ctx context.Context, w *writer, key string, listed map[
 	defer body.Close()
 	v, err := matches(body, states)
 	if err != nil {
-		return fmt.Errorf("workload: WRONG %s: %w", key, err)
+		return fmt.Errorf("%w: WRONG %s: %w", ErrContradiction, key, err)
 	}
 	if !isListed || size != v.Size {
-		return fmt.Errorf("workload: %s of %d bytes: listed %v with %d", key, v.Size, isListed, size)
+		return fmt.Errorf("%w: %s of %d bytes: listed %v with %d", ErrContradiction, key, v.Size, isListed, size)
 	}
 	w.keys[key] = []Version{v}
 	return nil
