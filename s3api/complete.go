@@ -20,20 +20,24 @@ func (a *API) completeUpload(ctx context.Context, req *edge.Request) (*edge.Resp
 		return nil, err
 	}
 	up, err := a.backend.Upload(ctx, req.Bucket, req.Key, req.UploadID)
+	repeat := objects.KindOf(err) == objects.KindNoSuchUpload // perhaps completed already: Complete knows
 	switch {
-	case err == nil:
+	case repeat:
+	case err != nil:
+		return nil, a.fail(req, err)
+	default:
 		if err := settleChecksums(req, up, &c); err != nil {
 			return nil, err
 		}
-	case objects.KindOf(err) == objects.KindNoSuchUpload:
-		// Perhaps completed already: Complete knows, and answers a repeat.
-		c.Checksum = objects.Checksum{}
-	default:
-		return nil, a.fail(req, err)
 	}
 	info, err := a.backend.Complete(ctx, c)
 	if err != nil {
 		return nil, a.fail(req, err)
+	}
+	if repeat {
+		if err := sameChecksum(req, info, len(c.Parts)); err != nil {
+			return nil, err
+		}
 	}
 	doc := &s3xml.CompleteMultipartUpload{Location: location(req), Bucket: req.Bucket, Key: req.Key,
 		ETag: info.ETag, Checksum: shown(info.Checksum, info.Parts)}
@@ -113,6 +117,20 @@ func settleChecksums(req *edge.Request, up objects.Upload, c *objects.Complete) 
 			" checksum mode. The complete request must use the same checksum mode.")
 	}
 	c.Checksum, err = objectChecksum(req, algorithm, typ, len(c.Parts))
+	return err
+}
+
+// sameChecksum compares the object's checksum that a repeated completion sent with the
+// object's: its upload, which says how to read it, is gone.
+func sameChecksum(req *edge.Request, info objects.Info, parts int) error {
+	have := info.Checksum
+	if have.Value == "" {
+		return nil
+	}
+	sent, err := objectChecksum(req, algorithmOf(have.Algorithm), typeOf(have.Type), parts)
+	if err == nil && sent.Value != "" && sent.Value != have.Value {
+		return s3err.New(s3err.BadDigest)
+	}
 	return err
 }
 

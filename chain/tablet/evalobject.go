@@ -147,14 +147,28 @@ func (x *eval) complete(a *Complete) Answer {
 	return x.write(&o, old)
 }
 
-// completedBefore answers a completion whose upload is gone: success, if its
-// object is the current one. So a client that repeats is told the truth after
-// the window, too.
+// completedBefore answers a completion whose upload is gone: success, if the
+// object that it makes is the current one. So a client that repeats is told the
+// truth after the window, too.
 func (x *eval) completedBefore(a *Complete, old *Object) Answer {
-	if old != nil && old.Layout.Kind == LayoutUpload && old.Layout.Upload == a.Upload && old.ETag == a.Object.ETag {
+	if old != nil && old.Layout.Kind == LayoutUpload && old.Layout.Upload == a.Upload && sameParts(a, old) {
 		return Answer{Status: StatusOK, Rev: old.Rev, Modified: old.Modified, VersionID: old.VersionID, Existed: true}
 	}
 	return Answer{Status: NoSuchUpload}
+}
+
+// sameParts compares the parts that a completion names with those of an object,
+// as far as its row tells: many parts' numbers are in the manifest alone.
+func sameParts(a *Complete, o *Object) bool {
+	if a.Object.ETag != o.ETag || len(a.Parts) != int(o.Parts) {
+		return false
+	}
+	for i, p := range o.PartSizes {
+		if a.Parts[i].Number != p.Number {
+			return false
+		}
+	}
+	return true
 }
 
 // listParts compares the parts named with the part rows. The manifest keeps the

@@ -79,6 +79,15 @@ func TestCompleteAgainIsToldTheTruth(t *testing.T) {
 	first := w.mustOK(w.cmd("k", complete(1, 6<<20, 1, 11)))
 	again := w.mustOK(w.cmd("k", complete(1, 6<<20, 1, 11)))
 	require.Equal(t, first.Rev, again.Rev)
+	for name, other := range map[string]*Complete{
+		"another number": complete(1, 6<<20, 2, 11),
+		"one more part":  complete(1, 6<<20, 1, 11, 2, 12),
+	} {
+		require.Equal(t, NoSuchUpload, w.do(w.cmd("k", other)).Status, name)
+	}
+	other := complete(1, 6<<20, 1, 11)
+	other.Object.ETag = "other-1"
+	require.Equal(t, NoSuchUpload, w.do(w.cmd("k", other)).Status)
 	w.mustOK(w.cmd("k", inline(5, "other")))
 	require.Equal(t, NoSuchUpload, w.do(w.cmd("k", complete(1, 6<<20, 1, 11))).Status)
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"crypto/md5"
 	"fmt"
+	"slices"
 	"sync/atomic"
 	"testing"
 
@@ -76,6 +77,48 @@ func TestManyParts(t *testing.T) {
 	require.Equal(t, info.ETag, copied.ETag)
 	require.Equal(t, info.PartInfos, copied.PartInfos)
 	require.Equal(t, f.read("k", 19*fiveMiB-5, 10), f.read("l", 19*fiveMiB-5, 10))
+}
+
+// A repeat is known by its parts, also where the row does not hold them.
+func TestCompleteAgainWithOtherParts(t *testing.T) {
+	for _, n := range []int{2, 18} {
+		t.Run(fmt.Sprint(n, " parts"), func(t *testing.T) {
+			f := newFixture(t)
+			bodies := make([][]byte, n)
+			for i := range bodies {
+				bodies[i] = noise(1, fiveMiB)
+			}
+			id, parts := f.upload("k", bodies...)
+			info, err := f.complete("k", id, parts)
+			require.NoError(t, err)
+			change := func(change func([]objects.CompletePart) []objects.CompletePart) error {
+				_, err := f.complete("k", id, change(slices.Clone(parts)))
+				return err
+			}
+			for name, other := range map[string]func(ps []objects.CompletePart) []objects.CompletePart{
+				"one less":       func(ps []objects.CompletePart) []objects.CompletePart { return ps[1:] },
+				"none":           func(ps []objects.CompletePart) []objects.CompletePart { return nil },
+				"another number": func(ps []objects.CompletePart) []objects.CompletePart { ps[n-1].Number++; return ps },
+				"another ETag":   func(ps []objects.CompletePart) []objects.CompletePart { ps[0].ETag = etagOf(nil); return ps },
+				"no ETag":        func(ps []objects.CompletePart) []objects.CompletePart { ps[0].ETag = "x"; return ps },
+				"short ETag":     func(ps []objects.CompletePart) []objects.CompletePart { ps[0].ETag = ps[0].ETag[:30]; return ps },
+			} {
+				err := change(other)
+				require.Error(t, err, name)
+				f.kind(objects.KindInvalidPart, err)
+			}
+			q := objects.Complete{Bucket: "b", Key: "k", UploadID: id, Parts: parts, Size: 1}
+			_, err = f.Complete(ctx, q)
+			f.kind(objects.KindBadSize, err)
+			q.Size, q.Checksum = info.Size, sumOf(checksum.CRC64NVME, []byte("other"))
+			_, err = f.Complete(ctx, q)
+			f.kind(objects.KindBadChecksum, err)
+			q.Checksum = info.Checksum
+			again, err := f.Complete(ctx, q)
+			require.NoError(t, err)
+			require.Equal(t, info, again)
+		})
+	}
 }
 
 func TestCompleteErrors(t *testing.T) {

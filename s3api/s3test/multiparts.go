@@ -5,6 +5,7 @@ import (
 	"crypto/md5"
 	"encoding/hex"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -66,6 +67,25 @@ func multipartETag(parts ...[]byte) string {
 	return hex.EncodeToString(h.Sum(nil)) + "-" + itoa(len(parts))
 }
 
+// otherCompletions repeat a completion, and say something else.
+func (s *suite) otherCompletions(t *testing.T, b, key, id string, etags []string) {
+	n := len(etags)
+	for name, list := range map[string][]string{
+		"fewer":     etags[:n-1],
+		"more":      append(slices.Clone(etags), etags[0]),
+		"swapped":   append([]string{etags[1], etags[0]}, etags[2:]...),
+		"of others": append(slices.Clone(etags[:n-1]), md5Hex(nil)),
+		"no ETag":   append(slices.Clone(etags[:n-1]), "x"),
+	} {
+		a := s.fails(t, completeCall(b, key, id, completeBody(list...)), 400, "InvalidPart")
+		require.NotContains(t, a.text(), "<CompleteMultipartUploadResult", name)
+	}
+	other := strings.ReplaceAll(string(completeBody(etags...)), "<PartNumber>"+itoa(n)+"<", "<PartNumber>"+itoa(n+1)+"<")
+	s.fails(t, completeCall(b, key, id, []byte(other)), 400, "InvalidPart")
+	s.fails(t, completeCall(b, key, id, completeBody(etags...), "x-amz-mp-object-size", "1"), 400, "InvalidRequest")
+	s.fails(t, completeCall(b, key, id, completeBody(etags...), sumHeader("CRC64NVME"), sumOf("CRC64NVME", nil)), 400, "BadDigest")
+}
+
 func testMultipart(t *testing.T, s *suite) {
 	b := s.bucket(t)
 	p := [][]byte{pattern(partSize, 1), pattern(partSize+4567, 2), pattern(1234, 3)}
@@ -95,6 +115,7 @@ func testMultipart(t *testing.T, s *suite) {
 
 		again := s.complete(t, b, "k", id, etags...)
 		require.Equal(t, doc, again, "a repeated completion gets the same answer")
+		s.otherCompletions(t, b, "k", id, etags)
 		s.fails(t, partCall(b, "k", id, 1, p[0]), 404, "NoSuchUpload")
 		s.fails(t, call{method: "DELETE", bucket: b, key: "k", query: "uploadId=" + escape(id)}, 404, "NoSuchUpload")
 		for i, data := range p {

@@ -67,6 +67,8 @@ func testMultipartChecksums(t *testing.T, s *suite) {
 			require.Equal(t, want, doc.of(tc.alg))
 			require.Equal(t, tc.typ, doc.ChecksumType)
 			require.Equal(t, doc, parse[completeDoc](t, s.ok(t, done)), "the repeat of a completion")
+			s.fails(t, completeCall(b, key, id, sumBody(tc.alg, etags, []string{parts[0], parts[0], parts[2]})), 400, "InvalidPart")
+			s.fails(t, completeCall(b, key, id, sumBody(tc.alg, etags, parts), name, bad), 400, "BadDigest")
 			s.hasChecksum(t, b, key, name, want, tc.typ)
 			for i := range p {
 				a := s.ok(t, call{method: "GET", bucket: b, key: key, query: "partNumber=" + itoa(i+1), header: h("x-amz-checksum-mode", "ENABLED")})

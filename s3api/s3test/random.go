@@ -35,7 +35,10 @@ type walk struct {
 	trace   []string
 }
 
-type walkUpload struct{ key, here, there string } // ids in the model and at the endpoint
+type walkUpload struct {
+	key, here, there string                 // ids in the model and at the endpoint
+	completed        []objects.CompletePart // what its completion listed
+}
 
 const modelBucket = "m"
 

@@ -133,7 +133,12 @@ func (b *wrong) Complete(ctx context.Context, r objects.Complete) (objects.Info,
 	if b.mistake == "completes without a condition" {
 		r.If = objects.Condition{}
 	}
-	return b.Model.Complete(ctx, r)
+	info, err := b.Model.Complete(ctx, r)
+	_, gone := b.Model.Upload(ctx, r.Bucket, r.Key, r.UploadID)
+	if b.mistake == "completes again with any parts" && objects.KindOf(err) == objects.KindInvalidPart && gone != nil {
+		return b.Model.Head(ctx, r.Bucket, r.Key)
+	}
+	return info, err
 }
 
 func (b *wrong) PutPart(ctx context.Context, r objects.PutPart, body objects.Body) (objects.Part, error) {
@@ -146,7 +151,8 @@ func (b *wrong) PutPart(ctx context.Context, r objects.PutPart, body objects.Bod
 // TestRandomNoticesMistakes: the random test fails on every store that is wrong.
 func TestRandomNoticesMistakes(t *testing.T) {
 	for _, mistake := range []string{"forgets If-Match", "forgets If-None-Match", "forgets metadata", "reads stale", "flips a bit", "never deletes",
-		"copies old metadata", "lists inclusively", "lists without prefixes", "completes without a condition", "mixes up parts"} {
+		"copies old metadata", "lists inclusively", "lists without prefixes", "completes without a condition",
+		"completes again with any parts", "mixes up parts"} {
 		t.Run(mistake, func(t *testing.T) {
 			s := newSuite(t, Serve(t, Options{Backend: &wrong{Model: model.New(model.Config{}), mistake: mistake}}))
 			for seed := uint64(1); seed <= 3; seed++ {

@@ -135,6 +135,7 @@ type signedParts struct {
 	accessKey   string
 	date        string // of the scope, YYYYMMDD
 	region      string
+	service     string
 	timestamp   string // YYYYMMDDTHHMMSSZ, as the string to sign has it
 	headers     []string
 	signature   string
@@ -143,7 +144,7 @@ type signedParts struct {
 }
 
 func (p *signedParts) scope() string {
-	return p.date + "/" + p.region + "/" + service + "/" + terminal
+	return p.date + "/" + p.region + "/" + p.service + "/" + terminal
 }
 
 // canonicalRequest builds the canonical request; ok is false if a signed header is absent.

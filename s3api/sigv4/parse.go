@@ -63,7 +63,7 @@ func parseAuthorization(value string) (*signedParts, error) {
 	return p, p.parseSignedHeaders(signed)
 }
 
-// parseCredential reads ACCESSKEY/DATE/REGION/s3/aws4_request. An access key may have
+// parseCredential reads ACCESSKEY/DATE/REGION/SERVICE/aws4_request. An access key may have
 // slashes in it, so the scope is taken from the right.
 func (p *signedParts) parseCredential(s string) error {
 	parts := strings.Split(s, "/")
@@ -72,7 +72,7 @@ func (p *signedParts) parseCredential(s string) error {
 		return malformed(p.presigned, "the Credential is malformed; expecting \"<YOUR-AKID>/YYYYMMDD/REGION/SERVICE/aws4_request\".")
 	}
 	p.accessKey = strings.Join(parts[:n-4], "/")
-	p.date, p.region = parts[n-4], parts[n-3]
+	p.date, p.region, p.service = parts[n-4], parts[n-3], parts[n-2]
 	switch {
 	case p.accessKey == "" || len(p.accessKey) > 128:
 		return malformed(p.presigned, "the access key is malformed.")
@@ -80,8 +80,6 @@ func (p *signedParts) parseCredential(s string) error {
 		return malformed(p.presigned, "incorrect date format. This date in the credential must be in the format \"yyyyMMdd\".")
 	case p.region == "" || len(p.region) > 64:
 		return malformed(p.presigned, "the region is missing or too long.").With("Region", "us-east-1")
-	case parts[n-2] != service:
-		return malformed(p.presigned, "incorrect service. This endpoint belongs to \"s3\".")
 	case parts[n-1] != terminal:
 		return malformed(p.presigned, "incorrect terminal. This endpoint uses \"aws4_request\".")
 	}

@@ -117,6 +117,8 @@ type Config struct {
 	MaxSkew time.Duration
 	// RefuseSigV2 refuses presigned URLs of Signature Version 2 with 400 InvalidRequest.
 	RefuseSigV2 bool
+	// Service is the one that the scope of a signature must name. Default s3.
+	Service string
 	// CacheSize bounds the cached signing keys. Default 1024.
 	CacheSize int
 }
@@ -125,6 +127,9 @@ type Config struct {
 func (c Config) WithDefaults() Config {
 	if c.MaxSkew == 0 {
 		c.MaxSkew = 15 * time.Minute
+	}
+	if c.Service == "" {
+		c.Service = service
 	}
 	if c.CacheSize == 0 {
 		c.CacheSize = 1024

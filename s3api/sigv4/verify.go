@@ -81,8 +81,20 @@ func anonymous(r *Request) (*Result, error) {
 	return res, nil
 }
 
+// checkService refuses a signature made for another service: one that is made for S3 must
+// not command the cluster, and the other way round.
+func (v *Verifier) checkService(p *signedParts) error {
+	if p.service == v.cfg.Service {
+		return nil
+	}
+	return malformed(p.presigned, "incorrect service. This endpoint belongs to \""+v.cfg.Service+"\".")
+}
+
 func (v *Verifier) verifyHeader(r *Request) (*Result, error) {
 	p, err := parseAuthorization(r.Headers.Get("authorization"))
+	if err == nil {
+		err = v.checkService(p)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -113,6 +125,9 @@ func (v *Verifier) verifyHeader(r *Request) (*Result, error) {
 
 func (v *Verifier) verifyPresigned(r *Request) (*Result, error) {
 	p, expires, err := parsePresigned(r)
+	if err == nil {
+		err = v.checkService(p)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -197,7 +212,7 @@ func (v *Verifier) match(r *Request, p *signedParts, secret string) (signingKey,
 	ck := cacheKey{p.accessKey, secret, p.date, p.region}
 	key, cached := v.cache.get(ck)
 	if !cached {
-		key = deriveKey(secret, p.date, p.region, service)
+		key = deriveKey(secret, p.date, p.region, p.service)
 	}
 	var given [32]byte
 	n, err := hex.Decode(given[:], []byte(p.signature[:min(len(p.signature), 64)]))

@@ -41,8 +41,10 @@ type bucket struct {
 type object struct {
 	info objects.Info
 	data []byte
-	// upload is the id of the upload that made it.
+	// upload is the id of the upload that made it, and named the parts that its
+	// completion listed.
 	upload string
+	named  []objects.CompletePart
 }
 
 type upload struct {

@@ -128,10 +128,10 @@ func (m *Model) Complete(_ context.Context, r objects.Complete) (objects.Info, e
 	}
 	old := b.objects[r.Key]
 	if u == nil {
-		if old != nil && old.upload == r.UploadID {
-			return old.info, nil
+		if old == nil || old.upload != r.UploadID {
+			return objects.Info{}, err
 		}
-		return objects.Info{}, err
+		return old.info, repeated(old, r)
 	}
 	parts, err := chosen(u, r)
 	if err != nil {
@@ -146,6 +146,25 @@ func (m *Model) Complete(_ context.Context, r objects.Complete) (objects.Info, e
 	}
 	delete(b.uploads, r.UploadID)
 	return m.store(b, r.Key, o), nil
+}
+
+// repeated compares a completion with the one that made the object, by what the
+// object keeps of the parts.
+func repeated(o *object, r objects.Complete) error {
+	if len(r.Parts) != len(o.named) {
+		return fail(objects.KindInvalidPart, r.Bucket, r.Key, "completed with other parts")
+	}
+	for i, p := range r.Parts {
+		kept := o.info.PartInfos[i].Checksum
+		other := kept.Value != "" && p.Checksum.Value != "" && p.Checksum.Value != kept.Value
+		if p.Number != o.named[i].Number || p.ETag != o.named[i].ETag || other {
+			return fail(objects.KindInvalidPart, r.Bucket, r.Key, fmt.Sprintf("part %d", p.Number))
+		}
+	}
+	if r.Size >= 0 && r.Size != o.info.Size {
+		return fail(objects.KindBadSize, r.Bucket, r.Key, "")
+	}
+	return nil
 }
 
 // chosen finds the parts that a completion names.
@@ -171,7 +190,7 @@ func chosen(u *upload, r objects.Complete) ([]*part, error) {
 }
 
 func assemble(u *upload, parts []*part, r objects.Complete) (*object, error) {
-	o := &object{upload: r.UploadID, info: objects.Info{Meta: u.Meta, Parts: len(parts)}}
+	o := &object{upload: r.UploadID, named: r.Parts, info: objects.Info{Meta: u.Meta, Parts: len(parts)}}
 	md5s := md5.New()
 	for _, p := range parts {
 		o.data = append(o.data, p.data...)
