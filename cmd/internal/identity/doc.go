@@ -24,6 +24,10 @@
 //   - A change of the record counts as made when it is durable on a majority of
 //     the voters recorded before it. A start needs a majority of the recorded
 //     voters, so no later start can miss it.
+//   - A DIR that holds what is ours and has no identity file that verifies is
+//     named and left alone; the others serve on, as without any lost DIR.
+//   - What reads the record waits for no disk. A process writes only into the
+//     directory that it opened, not into one that came to its path later.
 //   - One process at a time uses a directory (flock on its LOCK file).
 //
 // The bytes are described in FORMAT.md.

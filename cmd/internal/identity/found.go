@@ -24,7 +24,8 @@ const (
 	Foreign
 	// NotDirectory: a file or something else.
 	NotDirectory
-	// Damaged: there is an identity file, but it does not verify.
+	// Damaged: there is an identity file that does not verify, or none beside
+	// what only a store of ours has.
 	Damaged
 	// Newer: a newer release wrote the identity file.
 	Newer

@@ -116,7 +116,9 @@ func (d DirState) readIdentity(fsys dirfile.FS) DirState {
 	return d
 }
 
-// readEntries tells an empty directory from one with foreign files.
+// readEntries tells an empty directory from one with foreign files, and from
+// one of ours that has lost its identity file: that is damaged, as if the file
+// did not verify. It may hold the only copy of something.
 func (d DirState) readEntries() DirState {
 	entries, err := os.ReadDir(d.Path)
 	if err != nil {
@@ -124,13 +126,19 @@ func (d DirState) readEntries() DirState {
 	}
 	d.State = Empty
 	for _, e := range entries {
-		if !ignorable(e) {
-			d.State, d.Detail = Foreign, e.Name()
+		switch {
+		case ours(e.Name()):
+			d.State, d.Detail = Damaged, "it is gone, although the directory holds "+e.Name()
 			return d
+		case d.State == Empty && !ignorable(e):
+			d.State, d.Detail = Foreign, e.Name()
 		}
 	}
 	return d
 }
+
+// ours are the names of what a DIR holds beside its identity once it is used.
+func ours(name string) bool { return name == "keys" || name == "store" || name == "raft" }
 
 // ignorable are entries that a start leaves or a new file system has. A
 // left-over of an unfinished first start is one of ours only by name and type.
@@ -146,7 +154,9 @@ func ignorable(e fs.DirEntry) bool {
 
 // lock is the flock of a DIR.
 type lock struct {
-	f *os.File
+	// path is the DIR; dir holds it open, f its LOCK file.
+	path   string
+	dir, f *os.File
 	// created: the LOCK file was not there before.
 	created bool
 }
@@ -180,11 +190,32 @@ func acquire(dir string) (*lock, error) {
 		}
 		// The file may have been removed between open and flock by a process
 		// that did not want it: then this lock guards nothing.
-		if same(f, path) {
-			return &lock{f: f, created: errors.Is(statErr, fs.ErrNotExist)}, nil
+		l := &lock{path: dir, f: f, created: errors.Is(statErr, fs.ErrNotExist)}
+		if l.dir, err = os.Open(dir); err != nil {
+			f.Close()
+			return nil, err
 		}
-		f.Close()
+		if l.intact() == nil {
+			return l, nil
+		}
+		l.release(false)
 	}
+}
+
+// errMoved says that a DIR's path leads elsewhere now.
+var errMoved = errors.New("it is not the directory any more that this process opened: it was removed or replaced under it")
+
+// intact makes sure that the path still leads to the directory that was opened
+// and to the LOCK file that is held. A process whose DIR was deleted and made
+// anew under it must not write into the new one: that may be another store's.
+func (l *lock) intact() error {
+	if l == nil {
+		return errors.New("it was given back")
+	}
+	if !same(l.dir, l.path) || !same(l.f, filepath.Join(l.path, LockName)) {
+		return errMoved
+	}
+	return nil
 }
 
 func same(f *os.File, path string) bool {
@@ -223,4 +254,5 @@ func (l *lock) release(remove bool) {
 		_ = os.Remove(l.f.Name())
 	}
 	_ = l.f.Close()
+	_ = l.dir.Close()
 }

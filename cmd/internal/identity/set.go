@@ -46,13 +46,21 @@ type Set struct {
 	cfg  Config
 	plan Plan
 
+	// writing puts changes in a row. It is held while disks are written, which may
+	// hang: nothing that only reads may wait for it.
+	writing sync.Mutex
+	// bases are the sets of voters of the last record that counted and of those
+	// that were tried since: a later start may go by any of them. Guarded by writing.
+	bases [][]chain.StoreID
+
+	// mu is never held over I/O: heartbeats of good disks read the record.
 	mu sync.Mutex
-	// record is what was last written. Guarded by mu.
+	// record is the newest, written or being written. Guarded by mu.
 	record Record
 	// live are the DIRs that still take writes, by store. Guarded by mu.
 	live map[chain.StoreID]string
 	// locks stay until Close, also those of DIRs that died. Guarded by mu.
-	locks []*lock
+	locks map[chain.StoreID]*lock
 }
 
 // Open looks at the DIRs, decides, locks those that are used and writes their
@@ -134,7 +142,7 @@ func (t *start) apply(p Plan) (died map[string]error, err error) {
 	}
 	for _, u := range writeOrder(p) {
 		f := File{Store: u.Store, Record: p.Record}
-		switch err := writeIdentity(t.cfg.FS, u.Path, f); {
+		switch err := writeIdentity(t.cfg.FS, t.locks[u.Path], f); {
 		case err == nil:
 			t.wrote(u.Path, f)
 		case u.Create || !isFull(err):
@@ -230,10 +238,10 @@ func (t *start) wrote(path string, f File) {
 }
 
 func (t *start) finish(p Plan) *Set {
-	s := &Set{cfg: t.cfg, plan: p, record: p.Record, live: map[chain.StoreID]string{}}
+	s := &Set{cfg: t.cfg, plan: p, record: p.Record, bases: [][]chain.StoreID{p.Record.Voters()}, live: map[chain.StoreID]string{}, locks: map[chain.StoreID]*lock{}}
 	for _, u := range p.Use {
 		s.live[u.Store] = u.Path
-		s.locks = append(s.locks, t.locks[u.Path])
+		s.locks[u.Store] = t.locks[u.Path]
 		delete(t.locks, u.Path)
 	}
 	for _, l := range t.locks { // looked at, not used
@@ -242,10 +250,15 @@ func (t *start) finish(p Plan) *Set {
 	return s
 }
 
-func writeIdentity(fsys dirfile.FS, dir string, f File) error {
+// writeIdentity writes to the directory that is held, and to no other that has
+// come to its path meanwhile.
+func writeIdentity(fsys dirfile.FS, held *lock, f File) error {
 	body, err := f.Marshal()
+	if err == nil {
+		err = held.intact()
+	}
 	if err != nil {
 		return err
 	}
-	return dirfile.Write(fsys, dir, FileName, fileKind(), body, 0o600)
+	return dirfile.Write(fsys, held.path, FileName, fileKind(), body, 0o600)
 }

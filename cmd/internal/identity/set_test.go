@@ -338,6 +338,15 @@ func TestUpdateErrors(t *testing.T) {
 	require.Empty(t, s.Dirs())
 }
 
+// plant writes an identity into a directory that nobody holds.
+func plant(dir string, f File) error {
+	body, err := f.Marshal()
+	if err != nil {
+		return err
+	}
+	return dirfile.Write(dirfile.OS{}, dir, FileName, fileKind(), body, 0o600)
+}
+
 func TestInspectStates(t *testing.T) {
 	root := t.TempDir()
 	mk := func(name string, files ...string) string {
@@ -353,9 +362,9 @@ func TestInspectStates(t *testing.T) {
 	newer := mk("newer")
 	require.NoError(t, dirfile.Write(dirfile.OS{}, newer, FileName, dirfile.Kind{Name: "identity", Version: 9}, []byte("{}"), 0o600))
 	bits := mk("bits")
-	require.NoError(t, writeIdentity(dirfile.OS{}, bits, File{Store: id(1), Incompatible: 1 << 40, Record: record(1)}))
+	require.NoError(t, plant(bits, File{Store: id(1), Incompatible: 1 << 40, Record: record(1)}))
 	stranger := mk("stranger")
-	require.NoError(t, writeIdentity(dirfile.OS{}, stranger, File{Store: id(7), Record: record(1)}))
+	require.NoError(t, plant(stranger, File{Store: id(7), Record: record(1)}))
 	tests := []struct {
 		path string
 		want State
@@ -367,6 +376,8 @@ func TestInspectStates(t *testing.T) {
 		{mk("leftovers", LockName, "identity.tmp", "keys.tmp"), Empty},
 		{mk("foreign", "photo.jpg"), Foreign},
 		{mk("damaged", FileName), Damaged},
+		{mk("identity-gone", "keys", LockName), Damaged},
+		{mk("identity-gone-photo-there", "a.jpg", "store"), Damaged},
 		{newer, Newer},
 		{bits, Newer},
 		{stranger, Damaged},

@@ -13,14 +13,14 @@ import (
 // Plan says what Open decided.
 func (s *Set) Plan() Plan { return s.plan }
 
-// Record gives a copy of the current record.
+// Record gives a copy of the current record. It waits for no disk.
 func (s *Set) Record() Record {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.record.Clone()
 }
 
-// Dirs gives the DIRs that still take writes, in the order given.
+// Dirs gives the DIRs that still take writes, in the order given. It waits for no disk.
 func (s *Set) Dirs() []string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -41,17 +41,17 @@ func (s *Set) dirs() []string {
 // one is a replacement. Call it once, after the keys are on every DIR and
 // before any voter is made. On a formed node it does nothing.
 func (s *Set) Form() error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.record.Formed {
+	s.writing.Lock()
+	defer s.writing.Unlock()
+	next := s.Record()
+	if next.Formed {
 		return nil
 	}
-	next := s.record.Clone()
 	next.Formed = true
 	if err := s.write(next); err != nil {
 		return err
 	}
-	if len(s.live) < len(s.plan.Use) {
+	if len(s.Dirs()) < len(s.plan.Use) {
 		return errors.New("a directory failed during the first start: replace it, empty the others, and start again")
 	}
 	return nil
@@ -92,22 +92,24 @@ func (s *Set) Renew(id chain.StoreID) (uint64, error) {
 	return n, err
 }
 
-// MarkDead stops writing to the DIR of a store that failed.
+// MarkDead stops writing to the DIR of a store that failed. It waits for no disk.
 func (s *Set) MarkDead(id chain.StoreID) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	delete(s.live, id)
 }
 
-// update changes the record on every live DIR.
+// update changes the record on every live DIR. What changes nothing is written
+// only if the change before it did not count.
 func (s *Set) update(change func(*Record) error) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	next := s.record.Clone()
+	s.writing.Lock()
+	defer s.writing.Unlock()
+	now := s.Record()
+	next := now.Clone()
 	if err := change(&next); err != nil {
 		return err
 	}
-	if next.Equal(s.record) {
+	if next.Equal(now) && len(s.bases) == 1 {
 		return nil
 	}
 	return s.write(next)
@@ -115,46 +117,81 @@ func (s *Set) update(change func(*Record) error) error {
 
 // write puts the next generation on the live DIRs. It counts when a majority of
 // the voters recorded *before* it has it. A DIR that fails is not written again,
-// one that is full is.
+// one that is full is. The caller holds writing.
 //
 // When it does not count, the record in memory still moves on: some DIR may hold
-// it, and two contents of one generation must not come from one process.
+// it, and two contents of one generation must not come from one process. A later
+// start may then go by either, so the next one needs a majority of both.
 func (s *Set) write(next Record) error {
-	old := s.record
-	next.Generation = old.Generation + 1
+	next.Generation++
+	var errs []error
+	var have []chain.StoreID
+	for _, u := range s.begin(next) {
+		err := writeIdentity(s.cfg.FS, s.lockOf(u.Store), File{Store: u.Store, Record: next})
+		if err == nil {
+			have = append(have, u.Store)
+			continue
+		}
+		errs = append(errs, fmt.Errorf("directory %s: %w", u.Path, err))
+		if !isFull(err) {
+			s.MarkDead(u.Store)
+		}
+	}
+	for _, voters := range s.bases {
+		if n := count(voters, have); 2*n <= len(voters) {
+			s.tried(next.Voters())
+			return fmt.Errorf("identity: generation %d is on %d of %d voters, a majority is needed: %w", next.Generation, n, len(voters), errors.Join(errs...))
+		}
+	}
+	s.bases = [][]chain.StoreID{next.Voters()}
+	return nil
+}
+
+// begin makes the record the newest one in memory, where nobody waits for a
+// disk, and gives the DIRs to write.
+func (s *Set) begin(next Record) []Use {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.record = next
 	p := Plan{Record: next}
 	for id, path := range s.live {
 		p.Use = append(p.Use, Use{Path: path, Store: id, Stale: true})
 	}
 	slices.SortFunc(p.Use, func(a, b Use) int { return slices.Compare(a.Store[:], b.Store[:]) })
-	s.record = next
-	have, voters, errs := 0, len(old.Voters()), []error(nil)
-	for _, u := range writeOrder(p) {
-		if err := writeIdentity(s.cfg.FS, u.Path, File{Store: u.Store, Record: next}); err != nil {
-			errs = append(errs, fmt.Errorf("directory %s: %w", u.Path, err))
-			if !isFull(err) {
-				delete(s.live, u.Store)
-			}
-			continue
-		}
-		if st, ok := old.Find(u.Store); ok && st.Voter {
-			have++
+	return writeOrder(p)
+}
+
+func (s *Set) lockOf(id chain.StoreID) *lock {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.locks[id]
+}
+
+// tried remembers the voters of a record that did not count, each set once.
+func (s *Set) tried(voters []chain.StoreID) {
+	if !slices.ContainsFunc(s.bases[1:], func(b []chain.StoreID) bool { return slices.Equal(b, voters) }) {
+		s.bases = append(s.bases, voters)
+	}
+}
+
+// count tells how many of the voters are among those that have it.
+func count(voters, have []chain.StoreID) (n int) {
+	for _, id := range voters {
+		if slices.Contains(have, id) {
+			n++
 		}
 	}
-	if 2*have > voters {
-		return nil
-	}
-	return fmt.Errorf("identity: generation %d is on %d of %d voters, a majority is needed: %w", next.Generation, have, voters, errors.Join(errs...))
+	return n
 }
 
 // Close gives the directories back.
 func (s *Set) Close() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for _, l := range s.locks {
+	for id, l := range s.locks {
 		l.release(false)
+		delete(s.locks, id)
 	}
-	s.locks = nil
 }
 
 // isFull reports whether the disk is full, which is no failure of the device.
