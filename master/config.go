@@ -65,8 +65,9 @@ type Config struct {
 	// Now is a clock that counts suspend; the process's monotonic one when nil.
 	Now func() chain.Instant
 	// OnVoters is told, outside of locks, each time the set of voters has
-	// changed, and once after the start. May be nil.
-	OnVoters func([]chain.StoreID)
+	// changed, and once after the start; after an error it is told again. May be
+	// nil. It may take long: nothing but catena_master_voters_missing waits for it.
+	OnVoters func([]chain.StoreID) error
 	// Logger may be nil.
 	Logger *slog.Logger
 	// Registerer may be nil.

@@ -65,6 +65,8 @@ type world struct {
 	voters [][]chain.StoreID
 	// lost are the stores that failed; their replicas are silent.
 	lost map[chain.StoreID]bool
+	// unrecordable is what OnVoters ends with.
+	unrecordable error
 	// stuck joiners never get in sync.
 	stuck bool
 }
@@ -106,10 +108,14 @@ func (w *world) config() Config {
 	w.reg = prometheus.NewRegistry()
 	cfg := Config{
 		Cluster: w.cluster, Recorded: w.voted(), Limits: &w.limits, Timing: w.timing, Registerer: w.reg,
-		OnVoters: func(ids []chain.StoreID) {
+		OnVoters: func(ids []chain.StoreID) error {
 			w.mu.Lock()
 			defer w.mu.Unlock()
+			if w.unrecordable != nil {
+				return w.unrecordable
+			}
 			w.voters, w.recorded = append(w.voters, ids), ids
+			return nil
 		},
 	}
 	for _, d := range w.disks {

@@ -55,6 +55,16 @@ type Server struct {
 	// driver's alone. tell holds at most one list, the newest.
 	told []chain.StoreID
 	tell chan []chain.StoreID
+	// heard is the list that OnVoters has carried out; nil before the first, and
+	// after one that it could not.
+	heard atomic.Pointer[[]chain.StoreID]
+	// mistold: OnVoters could not carry out the list, and is to be told again.
+	mistold atomic.Bool
+	// taught is closed when the teller has ended.
+	taught chan struct{}
+	// goal is what was committed at the driver's last turn, goalBefore at the one
+	// before: a voter that has that much has caught up.
+	goal, goalBefore atomic.Uint64
 }
 
 // Start opens the voters, bootstraps them on the very first start, and begins.
@@ -65,7 +75,7 @@ func Start(cfg Config) (*Server, error) {
 	}
 	s := &Server{
 		cfg: cfg.withDefaults(), voters: map[chain.StoreID]*voter{}, unusable: map[chain.StoreID]error{},
-		wakeup: make(chan struct{}, 1), guardWake: make(chan struct{}, 1), stopping: make(chan struct{}), ready: make(chan struct{}), tell: make(chan []chain.StoreID, 1), never: make(chan struct{}),
+		wakeup: make(chan struct{}, 1), guardWake: make(chan struct{}, 1), stopping: make(chan struct{}), ready: make(chan struct{}), tell: make(chan []chain.StoreID, 1), never: make(chan struct{}), taught: make(chan struct{}),
 	}
 	s.hub = &raftlog.Hub{Timeout: 2 * s.cfg.Timing.Heartbeat}
 	s.obs = newObserver(s.cfg, s.wake)
@@ -84,7 +94,7 @@ func Start(cfg Config) (*Server, error) {
 	}
 	s.tasks.Go(s.guard)
 	s.tasks.Go(s.drive)
-	s.tasks.Go(s.teller)
+	go s.teller()
 	s.tasks.Go(func() { s.pub.run(s.stopping) })
 	s.elect()
 	return s, nil
@@ -193,9 +203,22 @@ func (s *Server) Close() error {
 			s.shutDown(v)
 		}
 		s.tasks.Wait()
+		s.awaitTeller()
 		s.met.unregister()
 	})
 	return nil
+}
+
+// awaitTeller waits for OnVoters, which may be writing, but not for ever: its
+// disk may not answer.
+func (s *Server) awaitTeller() {
+	t := time.NewTimer(s.cfg.Timing.Apply)
+	defer t.Stop()
+	select {
+	case <-s.taught:
+	case <-t.C:
+		s.cfg.Logger.Warn("the list of voters is still being recorded; it is not waited for")
+	}
 }
 
 // shutDown stops a voter and waits for a bounded time.

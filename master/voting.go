@@ -3,6 +3,7 @@ package master
 import (
 	"slices"
 	"strings"
+	"time"
 
 	"catena/chain"
 	"catena/master/raftlog"
@@ -30,6 +31,7 @@ func (s *Server) voting(v *voter) {
 	if f := v.raft.GetConfiguration(); f.Error() == nil {
 		s.tellVoters(f.Configuration().Servers)
 	}
+	s.goalBefore.Store(s.goal.Swap(v.raft.CommitIndex()))
 }
 
 func storeOf(id raft.ServerID) (chain.StoreID, bool) {
@@ -206,7 +208,7 @@ func (s *Server) tellVoters(servers []raft.Server) {
 		}
 	}
 	slices.SortFunc(ids, func(a, b chain.StoreID) int { return strings.Compare(a.String(), b.String()) })
-	if slices.Equal(ids, s.told) {
+	if slices.Equal(ids, s.told) && (s.heard.Load() != nil || !s.mistold.Swap(false)) {
 		return
 	}
 	s.told = ids
@@ -219,14 +221,32 @@ func (s *Server) tellVoters(servers []raft.Server) {
 
 // teller calls OnVoters, which writes to disks that may hang, beside the driver.
 func (s *Server) teller() {
+	defer close(s.taught)
 	for {
 		select {
 		case <-s.stopping:
 			return
 		case ids := <-s.tell:
+			s.heard.Store(nil)
 			if s.cfg.OnVoters != nil {
-				s.cfg.OnVoters(ids)
+				if err := s.cfg.OnVoters(ids); err != nil {
+					s.cfg.Logger.Error("the list of voters cannot be recorded; it is tried again", "err", err)
+					s.pause(s.cfg.Timing.Heartbeat)
+					s.mistold.Store(true)
+					continue
+				}
 			}
+			s.heard.Store(&ids)
 		}
+	}
+}
+
+// pause waits, but not longer than the server lives.
+func (s *Server) pause(d time.Duration) {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+	case <-s.stopping:
 	}
 }

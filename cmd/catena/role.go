@@ -77,11 +77,7 @@ func (r *role) startMasters(context.Context) error {
 
 // recordVoters keeps the list of voters on every DIR: it says who must be
 // there at the next start.
-func (r *role) recordVoters(ids []chain.StoreID) {
-	if err := r.Identity.SetVoters(ids); err != nil {
-		r.Log.Error("the list of voters cannot be recorded", "err", err)
-	}
-}
+func (r *role) recordVoters(ids []chain.StoreID) error { return r.Identity.SetVoters(ids) }
 
 // newStore describes a DIR to the masters: one process is one host, each DIR a disk.
 func (r *role) newStore(s *identity.Store) state.NewStore {

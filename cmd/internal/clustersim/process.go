@@ -76,7 +76,7 @@ func (p *Process) startMasters(clk clock) (err error) {
 		Cluster: c.id, Tablets: c.cfg.Tablets, DataChains: c.cfg.DataChains, Factor: c.cfg.Factor,
 		Limits: c.cfg.Limits, Timing: c.cfg.Timing, Logger: c.cfg.Logger,
 		Now:      func() chain.Instant { return clk.Now().Mono },
-		OnVoters: func(ids []chain.StoreID) { p.remember(func() { c.voters = ids }) },
+		OnVoters: func(ids []chain.StoreID) error { p.remember(func() { c.voters = ids }); return nil },
 	}
 	gone := map[chain.StoreID]string{}
 	p.remember(func() {

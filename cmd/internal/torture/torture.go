@@ -245,8 +245,15 @@ func (r *run) refill(ctx context.Context) error {
 	return r.verify(ctx, "filling it again")
 }
 
+// waitFull waits until the next directory may go: the replicas say that every
+// chain is full, and the masters that every voter has its vote (back).
 func (r *run) waitFull(ctx context.Context) error {
 	wctx, cancel := context.WithTimeout(ctx, 2*time.Minute)
 	defer cancel()
-	return r.srv.WaitMetric(wctx, "catena_master_chains_below_factor", 0)
+	for _, name := range []string{"catena_master_chains_below_factor", "catena_master_voters_missing"} {
+		if err := r.srv.WaitMetric(wctx, name, 0); err != nil {
+			return err
+		}
+	}
+	return nil
 }
