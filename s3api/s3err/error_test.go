@@ -4,6 +4,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
+	"regexp"
+	"slices"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -48,4 +51,28 @@ func TestFrom(t *testing.T) {
 	require.NotErrorIs(t, New(NoSuchKey), New(NoSuchBucket))
 	require.True(t, Is(errors.Join(io.EOF, New(SlowDown)), SlowDown))
 	require.False(t, Is(io.EOF, SlowDown))
+}
+
+// TestTableHasEveryCode: the rows are the constants, in the order that the search
+// needs.
+func TestTableHasEveryCode(t *testing.T) {
+	source, err := os.ReadFile("codes.go")
+	require.NoError(t, err)
+	var codes, rows []string
+	for _, m := range regexp.MustCompile(`Code = "(\w+)"`).FindAllStringSubmatch(string(source), -1) {
+		codes = append(codes, m[1])
+	}
+	for _, d := range descriptions {
+		rows = append(rows, string(d.code))
+		require.True(t, d.status >= 300 && d.status < 600, d.code)
+		require.NotEmpty(t, d.message, d.code)
+		got, ok := describe(d.code)
+		require.True(t, ok, d.code)
+		require.Equal(t, d, got)
+	}
+	require.Greater(t, len(codes), 80)
+	slices.Sort(codes)
+	require.Equal(t, codes, rows)
+	_, ok := describe("NoSuchThing")
+	require.False(t, ok)
 }
