@@ -19,8 +19,21 @@ type replica interface {
 	free(bytes int64)
 }
 
-// actor is what both kinds of replica have.
+// behind is the kind of replica behind an actor: a machine, and those who wait
+// for its answers. It is called in the actor's goroutine.
+type behind interface {
+	kind() chain.Kind
+	// serve takes an item of the kind's own: a request, or an event.
+	serve(item any)
+	// refuse answers an item that still comes to a replica that has ended.
+	refuse(item any)
+	// answerAll gives everybody who waits this error.
+	answerAll(why error)
+}
+
+// actor is what both kinds of replica have. Its life is in life.go.
 type actor struct {
+	self behind
 	node *Node
 	disk *disk
 	addr address
@@ -117,35 +130,6 @@ func (a *actor) damaged(err error) {
 	a.node.cfg.Master.Report(lostReport(a.addr, cfg.Epoch, err))
 }
 
-// lose notes why the replica cannot go on, unless that is its disk's end, of
-// which the master hears otherwise.
-func (a *actor) lose(err error) {
-	if a.disk.ended() {
-		return
-	}
-	a.node.cfg.Logger.Error("a replica ended", "chain", a.addr.chain, "replica", a.addr.replica.String(), "err", err)
-	a.why.Store(&err)
-	a.node.cfg.Master.Report(lostReport(a.addr, a.newest().Epoch, err))
-}
-
-// end takes the replica out of service; whoever waits is answered by the caller.
-func (a *actor) end() {
-	a.ended.Store(true)
-	a.disk.news.Store(true)
-	a.node.cfg.Switch.detach(a.addr)
-}
-
-// supersede asks the replica to go for good, with everything that it has on its disk.
-type supersede struct{}
-
-// drop removes an ended replica from its disk.
-func (a *actor) drop(kind chain.Kind) {
-	a.node.cfg.Logger.Info("a replica is dropped: a newer incarnation stands in its place", "chain", a.addr.chain, "replica", a.addr.replica.String())
-	a.disk.st.Append(func(error) {}, store.DropReplica(a.key, kind)) // lost in a crash, it is dropped again
-	a.node.forget(a.addr)
-	a.box.close()
-}
-
 // newest is a copy of the newest configuration known here.
 func (a *actor) newest() chain.Config {
 	if c := a.conf.Load(); c != nil {
@@ -166,21 +150,4 @@ func (a *actor) learn(c chain.Config) bool {
 	}
 	a.conf.Store(&c)
 	return true
-}
-
-// keptItems bounds the memory that an idle mailbox keeps.
-const keptItems = 1024
-
-// loop hands items to handle until the mailbox is closed and empty.
-func (a *actor) loop(handle func(any)) {
-	var buf []any
-	for items := a.box.take(nil); items != nil; items = a.box.take(buf) {
-		for i, it := range items {
-			items[i] = nil // what was handled is not kept
-			handle(it)
-		}
-		if buf = items; cap(buf) > keptItems {
-			buf = nil // a burst is over
-		}
-	}
 }

@@ -29,6 +29,7 @@ type chunkRequest struct {
 
 func newDataReplica(n *Node, d *disk, rec store.Recovered) (*dataReplica, error) {
 	r := &dataReplica{actor: newActor(n, d, rec.Key), waiting: map[uint64]chan<- error{}}
+	r.self = r
 	var recovered data.Recovered
 	if rec.State != nil {
 		st, err := data.UnmarshalState(rec.State)
@@ -64,27 +65,14 @@ func (r *dataReplica) configure(c chain.Config) {
 	}
 }
 
-// run is the actor's goroutine.
-func (r *dataReplica) run() {
-	r.loop(r.handle)
-	r.die(r.refusal(chain.RefusedUnknown, "the replica ended"))
-}
+func (r *dataReplica) kind() chain.Kind { return chain.KindData }
 
-func (r *dataReplica) handle(item any) {
-	if r.ended.Load() {
-		r.handleEnded(item)
-		return
-	}
+func (r *dataReplica) serve(item any) {
 	switch it := item.(type) {
 	case chunkRequest:
 		r.nextID++
 		r.waiting[r.nextID] = it.reply
 		r.step(it.make(r.nextID))
-	case storeError:
-		r.fail(it.err)
-	case supersede:
-		r.die(r.refusal(chain.RefusedUnknown, "the replica was replaced"))
-		r.drop(chain.KindData)
 	case data.Tick:
 		r.ticking.Store(false)
 		r.step(it)
@@ -96,13 +84,9 @@ func (r *dataReplica) handle(item any) {
 	}
 }
 
-// handleEnded answers what still comes to a replica that has ended.
-func (r *dataReplica) handleEnded(item any) {
-	switch it := item.(type) {
-	case chunkRequest:
-		it.reply <- r.refusal(chain.RefusedFailed, "the replica ended")
-	case supersede:
-		r.drop(chain.KindData)
+func (r *dataReplica) refuse(item any) {
+	if q, ok := item.(chunkRequest); ok {
+		q.reply <- r.refusal(chain.RefusedFailed, "the replica ended")
 	}
 }
 
@@ -116,23 +100,12 @@ func (r *dataReplica) step(ev data.Event) {
 	}
 }
 
-// die takes the replica out of service and answers everyone who waits.
-func (r *dataReplica) die(why error) {
-	r.end()
+func (r *dataReplica) answerAll(why error) {
 	r.local = nil
 	for id, ch := range r.waiting {
 		ch <- why
 		delete(r.waiting, id)
 	}
-}
-
-// fail ends the replica because its store, or the machine, cannot go on.
-func (r *dataReplica) fail(err error) {
-	if r.ended.Load() {
-		return
-	}
-	r.lose(err)
-	r.die(r.refusal(chain.RefusedUnknown, err.Error()))
 }
 
 // chunk gives a request to a replica of a data chain and waits.

@@ -39,6 +39,7 @@ type indexReply struct {
 
 func newIndexReplica(n *Node, d *disk, rec store.Recovered) (*indexReplica, error) {
 	r := &indexReplica{actor: newActor(n, d, rec.Key), waiting: map[uint64]chan<- indexReply{}}
+	r.self = r
 	m := n.cmap.Load()
 	for i := range m.Tablets {
 		if m.Tablets[i].Chain == rec.Key.Chain {
@@ -87,25 +88,12 @@ func (r *indexReplica) configure(c chain.Config) {
 	}
 }
 
-// run is the actor's goroutine.
-func (r *indexReplica) run() {
-	r.loop(r.handle)
-	r.die(r.refusal(chain.RefusedUnknown, "the replica ended"))
-}
+func (r *indexReplica) kind() chain.Kind { return chain.KindIndex }
 
-func (r *indexReplica) handle(item any) {
-	if r.ended.Load() {
-		r.handleEnded(item)
-		return
-	}
+func (r *indexReplica) serve(item any) {
 	switch it := item.(type) {
 	case proposal:
 		r.propose(it)
-	case storeError:
-		r.fail(it.err)
-	case supersede:
-		r.die(r.refusal(chain.RefusedUnknown, "the replica was replaced"))
-		r.drop(chain.KindIndex)
 	case index.Tick:
 		r.ticking.Store(false)
 		r.step(it)
@@ -117,13 +105,9 @@ func (r *indexReplica) handle(item any) {
 	}
 }
 
-// handleEnded answers what still comes to a replica that has ended.
-func (r *indexReplica) handleEnded(item any) {
-	switch it := item.(type) {
-	case proposal:
-		it.reply <- indexReply{err: r.refusal(chain.RefusedFailed, "the replica ended")}
-	case supersede:
-		r.drop(chain.KindIndex)
+func (r *indexReplica) refuse(item any) {
+	if p, ok := item.(proposal); ok {
+		p.reply <- indexReply{err: r.refusal(chain.RefusedFailed, "the replica ended")}
 	}
 }
 
@@ -151,23 +135,12 @@ func (r *indexReplica) propose(p proposal) {
 	r.step(index.Propose{ID: r.nextID, Command: p.cmd, Given: given})
 }
 
-// die takes the replica out of service and answers everyone who waits.
-func (r *indexReplica) die(why error) {
-	r.end()
+func (r *indexReplica) answerAll(why error) {
 	r.lease.Store(nil)
 	for id, ch := range r.waiting {
 		ch <- indexReply{err: why}
 		delete(r.waiting, id)
 	}
-}
-
-// fail ends the replica because its store, or the machine, cannot go on.
-func (r *indexReplica) fail(err error) {
-	if r.ended.Load() {
-		return
-	}
-	r.lose(err)
-	r.die(r.refusal(chain.RefusedUnknown, err.Error()))
 }
 
 // loadMachine makes the tablet's machine from the rows as they are.
