@@ -105,7 +105,7 @@ func decodeSegHeader(b []byte, store chain.StoreID) (*segHeader, error) {
 		case 5:
 			h.size = int64(f.u)
 		case 6:
-			copy(h.store[:], f.b)
+			return exactly(h.store[:], f.b)
 		case 7:
 			h.slot = uint32(f.u)
 		case 8:
@@ -204,6 +204,15 @@ type field struct {
 }
 
 var errFields = &Error{Kind: ErrDamaged, Op: "decode fields"}
+
+// exactly takes the bytes of a field that has one length.
+func exactly(dst, src []byte) error {
+	if len(src) != len(dst) {
+		return errFields
+	}
+	copy(dst, src)
+	return nil
+}
 
 // eachField calls fn for every field of a message. It allocates nothing, and
 // lengths are bounded by the input.

@@ -48,17 +48,15 @@ func decodeIdentity(b []byte) (*identity, error) {
 		case 3:
 			incompatible = f.u
 		case 4:
-			if len(f.b) != len(id.store) {
-				return damaged
-			}
-			copy(id.store[:], f.b)
+			return exactly(id.store[:], f.b)
 		case 5:
 			id.segmentSize = int64(f.u)
 		}
 		return nil
 	})
 	if err != nil {
-		return nil, err
+		damaged.Err = err
+		return nil, damaged
 	}
 	if version != formatVersion || incompatible != 0 {
 		return nil, &Error{Kind: ErrTooNew, Op: "read identity"}

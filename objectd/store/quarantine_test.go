@@ -80,20 +80,7 @@ func TestQuarantineKeepsTheBytes(t *testing.T) {
 		}
 	}
 	require.Greater(t, s.segs.of(segRecord)[0].inc, first, "the log has gone on")
-	want := []string{"2/1 1: not at the source", "2/1 1: damaged", "2/1 3: not at the source"}
-	check := func(s *Store) {
-		t.Helper()
-		require.Equal(t, want, quarantined(t, s))
-		all, err := s.Quarantined()
-		require.NoError(t, err)
-		for i, b := range [][]byte{chunkBytes(1, 70_000), chunkBytes(9, 200), chunkBytes(1, 70_000)[100:600]} {
-			got, err := s.ReadQuarantined(all[i])
-			require.NoError(t, err)
-			require.Equal(t, b, got)
-		}
-		require.EqualValues(t, 70_200, s.Stats().ChunkBytes)
-	}
-	check(s)
+	requireKept(t, s)
 	crash := mem.CrashClone(0, 1)
 	require.NoError(t, s.Close())
 	for _, c := range []*vfs.Mem{mem, crash, crash.CrashClone(0, 1)} {
@@ -101,18 +88,38 @@ func TestQuarantineKeepsTheBytes(t *testing.T) {
 			require.NoError(t, c.RemoveAll("d/rows"))
 		}
 		s := open(t, c)
-		check(s)
+		requireKept(t, s)
 		require.NoError(t, s.Close())
 	}
 
-	s = open(t, mem)
+	requireDropped(t, mem)
+}
+
+// requireKept finds the three chunks that TestQuarantineKeepsTheBytes puts aside.
+func requireKept(t *testing.T, s *Store) {
+	t.Helper()
+	require.Equal(t, []string{"2/1 1: not at the source", "2/1 1: damaged", "2/1 3: not at the source"}, quarantined(t, s))
+	all, err := s.Quarantined()
+	require.NoError(t, err)
+	for i, b := range [][]byte{chunkBytes(1, 70_000), chunkBytes(9, 200), chunkBytes(1, 70_000)[100:600]} {
+		got, err := s.ReadQuarantined(all[i])
+		require.NoError(t, err)
+		require.Equal(t, b, got)
+	}
+	require.EqualValues(t, 70_200, s.Stats().ChunkBytes)
+}
+
+// requireDropped drops all that is put aside: its space comes back, and a crash
+// does not bring it back.
+func requireDropped(t *testing.T, mem *vfs.Mem) {
+	s := open(t, mem)
 	all, err := s.Quarantined()
 	require.NoError(t, err)
 	for _, q := range all {
 		require.NoError(t, s.DropQuarantined(q))
 		require.NoError(t, s.DropQuarantined(q), "again")
 	}
-	crash = mem.CrashClone(0, 1)
+	crash := mem.CrashClone(0, 1)
 	require.NoError(t, s.Maintain())
 	require.NoError(t, s.Maintain())
 	require.Empty(t, quarantined(t, s))

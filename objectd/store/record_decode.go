@@ -137,10 +137,7 @@ func decodeEntry(head, pay []byte) (*index.Entry, error) {
 		case 18:
 			e.Time = int64(f.u)
 		case 19:
-			if len(f.b) != len(e.OpID) {
-				return errFields
-			}
-			copy(e.OpID[:], f.b)
+			return exactly(e.OpID[:], f.b)
 		case 20:
 			e.Body = f.b
 		case 21:
@@ -219,10 +216,7 @@ func decodeChunk(b []byte) (*chunkRecord, error) {
 		case 10:
 			h.ID, err = parseChunkKey(f.b)
 		case 11:
-			if len(f.b) != len(h.Bucket) {
-				return errFields
-			}
-			copy(h.Bucket[:], f.b)
+			return exactly(h.Bucket[:], f.b)
 		case 12:
 			h.Key = string(f.b)
 		case 13:

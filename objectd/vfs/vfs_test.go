@@ -25,93 +25,114 @@ func forms(t *testing.T) map[string]func() (FS, string) {
 	}
 }
 
+// TestContract holds for every form.
 func TestContract(t *testing.T) {
 	for name, form := range forms(t) {
 		t.Run(name, func(t *testing.T) {
 			f, root := form()
 			p := func(n string) string { return filepath.Join(root, n) }
-
-			_, err := f.Open(p("none"))
-			require.ErrorIs(t, err, fs.ErrNotExist)
-			_, err = f.Stat(p("none"))
-			require.ErrorIs(t, err, fs.ErrNotExist)
-			require.ErrorIs(t, f.Remove(p("none")), fs.ErrNotExist)
-			require.NoError(t, f.RemoveAll(p("none")))
-			_, err = f.Create(p("d/x"))
-			require.ErrorIs(t, err, fs.ErrNotExist)
-
-			require.NoError(t, f.MkdirAll(p("d/e")))
-			require.NoError(t, f.MkdirAll(p("d/e")))
-			w, err := f.Create(p("d/x"))
-			require.NoError(t, err)
-			_, err = f.Create(p("d/x"))
-			require.ErrorIs(t, err, fs.ErrExist)
-
-			require.NoError(t, w.Preallocate(3*BlockSize))
-			n, err := w.Size()
-			require.NoError(t, err)
-			require.EqualValues(t, 3*BlockSize, n)
-			_, err = w.WriteAt([]byte("hello"), 10)
-			require.NoError(t, err)
-			got := make([]byte, 5)
-			_, err = w.ReadAt(got, 10)
-			require.NoError(t, err)
-			require.Equal(t, "hello", string(got))
-			k, err := w.ReadAt(got, 3*BlockSize-2)
-			require.Equal(t, 2, k)
-			require.Equal(t, io.EOF, err)
-			require.NoError(t, w.Truncate(12))
-			all := make([]byte, 20)
-			k, err = w.ReadAt(all, 0)
-			require.Equal(t, io.EOF, err)
-			require.Equal(t, "\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00he", string(all[:k]))
-			require.NoError(t, w.Truncate(20))
-			_, err = w.ReadAt(all, 0)
-			require.NoError(t, err)
-			require.Equal(t, make([]byte, 8), all[12:], "what truncation cut does not come back")
-			require.NoError(t, w.SyncData())
-			require.NoError(t, w.Sync())
-			require.NoError(t, w.Close())
-			require.NoError(t, f.SyncDir(p("d")))
-
-			r, err := f.Open(p("d/x"))
-			require.NoError(t, err)
-			_, err = r.WriteAt([]byte("x"), 0)
-			require.Error(t, err, "opened for reading only")
-			require.NoError(t, r.Close())
-
-			require.NoError(t, f.Rename(p("d/x"), p("d/y")))
-			names, err := f.List(p("d"))
-			require.NoError(t, err)
-			require.Equal(t, []string{"e", "y"}, names)
-			i, err := f.Stat(p("d/y"))
-			require.NoError(t, err)
-			require.EqualValues(t, 20, i.Size)
-			require.Error(t, f.Remove(p("d")), "not empty")
-
-			l, err := f.Lock(p("LOCK"))
-			require.NoError(t, err)
-			_, err = f.Lock(p("LOCK"))
-			require.ErrorIs(t, err, ErrLocked)
-			require.NoError(t, l.Close())
-			l, err = f.Lock(p("LOCK"))
-			require.NoError(t, err)
-			require.NoError(t, l.Close())
-
+			contractNames(t, f, p)
+			contractFile(t, f, p)
+			contractRename(t, f, p)
+			contractLock(t, f, p)
 			u, err := f.Usage(root)
 			require.NoError(t, err)
 			require.Positive(t, u.Available)
-
-			require.NoError(t, WriteFile(f, p("d"), "w", []byte("one")))
-			require.NoError(t, WriteFile(f, p("d"), "w", []byte("three")))
-			b, err := ReadFile(f, p("d/w"), 100)
-			require.NoError(t, err)
-			require.Equal(t, "three", string(b))
-			_, err = ReadFile(f, p("d/w"), 4)
-			require.Error(t, err)
+			contractWholeFiles(t, f, p)
 			require.NoError(t, f.RemoveAll(p("d")))
 		})
 	}
+}
+
+// contractNames: what is not there, and d/e.
+func contractNames(t *testing.T, f FS, p func(string) string) {
+	_, err := f.Open(p("none"))
+	require.ErrorIs(t, err, fs.ErrNotExist)
+	_, err = f.Stat(p("none"))
+	require.ErrorIs(t, err, fs.ErrNotExist)
+	require.ErrorIs(t, f.Remove(p("none")), fs.ErrNotExist)
+	require.NoError(t, f.RemoveAll(p("none")))
+	_, err = f.Create(p("d/x"))
+	require.ErrorIs(t, err, fs.ErrNotExist)
+
+	require.NoError(t, f.MkdirAll(p("d/e")))
+	require.NoError(t, f.MkdirAll(p("d/e")))
+}
+
+// contractFile: the life of d/x.
+func contractFile(t *testing.T, f FS, p func(string) string) {
+	w, err := f.Create(p("d/x"))
+	require.NoError(t, err)
+	_, err = f.Create(p("d/x"))
+	require.ErrorIs(t, err, fs.ErrExist)
+
+	require.NoError(t, w.Preallocate(3*BlockSize))
+	n, err := w.Size()
+	require.NoError(t, err)
+	require.EqualValues(t, 3*BlockSize, n)
+	_, err = w.WriteAt([]byte("hello"), 10)
+	require.NoError(t, err)
+	got := make([]byte, 5)
+	_, err = w.ReadAt(got, 10)
+	require.NoError(t, err)
+	require.Equal(t, "hello", string(got))
+	k, err := w.ReadAt(got, 3*BlockSize-2)
+	require.Equal(t, 2, k)
+	require.Equal(t, io.EOF, err)
+	require.NoError(t, w.Truncate(12))
+	all := make([]byte, 20)
+	k, err = w.ReadAt(all, 0)
+	require.Equal(t, io.EOF, err)
+	require.Equal(t, "\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00he", string(all[:k]))
+	require.NoError(t, w.Truncate(20))
+	_, err = w.ReadAt(all, 0)
+	require.NoError(t, err)
+	require.Equal(t, make([]byte, 8), all[12:], "what truncation cut does not come back")
+	require.NoError(t, w.SyncData())
+	require.NoError(t, w.Sync())
+	require.NoError(t, w.Close())
+	require.NoError(t, f.SyncDir(p("d")))
+
+	r, err := f.Open(p("d/x"))
+	require.NoError(t, err)
+	_, err = r.WriteAt([]byte("x"), 0)
+	require.Error(t, err, "opened for reading only")
+	require.NoError(t, r.Close())
+}
+
+// contractRename: d/x becomes d/y.
+func contractRename(t *testing.T, f FS, p func(string) string) {
+	require.NoError(t, f.Rename(p("d/x"), p("d/y")))
+	names, err := f.List(p("d"))
+	require.NoError(t, err)
+	require.Equal(t, []string{"e", "y"}, names)
+	i, err := f.Stat(p("d/y"))
+	require.NoError(t, err)
+	require.EqualValues(t, 20, i.Size)
+	require.Error(t, f.Remove(p("d")), "not empty")
+}
+
+// contractLock: a lock has one holder.
+func contractLock(t *testing.T, f FS, p func(string) string) {
+	l, err := f.Lock(p("LOCK"))
+	require.NoError(t, err)
+	_, err = f.Lock(p("LOCK"))
+	require.ErrorIs(t, err, ErrLocked)
+	require.NoError(t, l.Close())
+	l, err = f.Lock(p("LOCK"))
+	require.NoError(t, err)
+	require.NoError(t, l.Close())
+}
+
+// contractWholeFiles: a file written whole replaces the one before.
+func contractWholeFiles(t *testing.T, f FS, p func(string) string) {
+	require.NoError(t, WriteFile(f, p("d"), "w", []byte("one")))
+	require.NoError(t, WriteFile(f, p("d"), "w", []byte("three")))
+	b, err := ReadFile(f, p("d/w"), 100)
+	require.NoError(t, err)
+	require.Equal(t, "three", string(b))
+	_, err = ReadFile(f, p("d/w"), 4)
+	require.Error(t, err)
 }
 
 func TestLockExcludesAnotherProcessView(t *testing.T) {
