@@ -9,7 +9,6 @@ import (
 	"slices"
 	"time"
 
-	"catena/chain"
 	"catena/master/state"
 )
 
@@ -225,34 +224,11 @@ func (s *Server) do(ctx context.Context, cmd state.Command) error {
 	}
 }
 
-// SetFactor changes the number of replicas wanted; the chains follow.
-func (s *Server) SetFactor(ctx context.Context, factor uint8) error {
-	st := s.newest()
-	if st == nil {
-		return ErrNoLeader
-	}
-	err := s.do(ctx, state.Command{Factor: &state.SetFactor{Expect: st.Factor, Factor: factor}})
-	s.wake()
-	return err
-}
-
-// Force starts a chain from a replica that may lack acknowledged writes. The
-// reason is kept for ever.
-func (s *Server) Force(ctx context.Context, id chain.ChainID, r chain.ReplicaID, reason string) error {
-	st := s.newest()
-	if st == nil || st.Chain(id) == nil {
-		return errorf("master: chain %d is not known", id)
-	}
-	return s.do(ctx, state.Command{Change: &state.ChangeChain{
-		Chain: id, Expect: st.Chain(id).Config.Epoch, Kind: state.ChangeForce, Replicas: []chain.ReplicaID{r}, Reason: reason,
-	}})
-}
-
 // Plan says, for people, what the driver would do next.
 func (s *Server) Plan() string {
-	st := s.newest()
-	if st == nil {
+	st, obs, err := s.look()
+	if err != nil {
 		return "no master has its state\n"
 	}
-	return state.Describe(state.Next(st, s.obs.observed(st)))
+	return state.Describe(state.Next(st, obs))
 }

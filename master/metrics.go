@@ -118,5 +118,5 @@ func (s *Server) belowFactor() float64 {
 	if st == nil || s.Map() == nil {
 		return math.NaN()
 	}
-	return float64(len(st.Chains) - st.FullCount(s.obs.epoch, s.obs.down))
+	return float64(len(st.BelowFactor(s.obs.confirm())))
 }

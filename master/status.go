@@ -12,17 +12,50 @@ import (
 
 // Status is what a person or a health check wants to know.
 type Status struct {
+	Cluster chain.ClusterID
 	// Leader is the store whose voter leads; zero if none of this process does.
 	Leader chain.StoreID
 	Voters []VoterStatus
+	// VotersWanted and VotersReady: see catena_master_voters_missing. Without a
+	// leader none is known to be ready.
+	VotersWanted, VotersReady int
 	// Version is that of the newest map; 0 before the first.
 	Version uint64
-	Stores  []state.Store
+	// Factor is the number of replicas wanted of every chain.
+	Factor uint8
+	Stores []StoreStatus
+	// Tablets and DataChains count what is served by index and by data chains;
+	// the system tablet is among the tablets.
+	Tablets, DataChains int
 	// Chains, BelowFactor and Unwritable count chains. BelowFactor goes by what
 	// the replicas themselves confirm.
 	Chains, BelowFactor, Unwritable int
+	// Below are the chains that BelowFactor counts.
+	Below []ChainStatus
 	// Plan is what the driver would do next, one line per change.
 	Plan string
+	// Forced are the restarts that an operator forced, ever.
+	Forced []state.Forced
+}
+
+// StoreStatus is one store, as the log has it and as it is seen.
+type StoreStatus struct {
+	state.Store
+	// Alive: it answers now. Full: it takes no new copies. Seen: why it does not
+	// answer.
+	Alive, Full bool
+	Seen        string
+	// Replicas is how many chains it is a member of.
+	Replicas int
+}
+
+// ChainStatus is one chain that is not as it should be.
+type ChainStatus struct {
+	state.Chain
+	// Next is what is done about it now, or what that waits for.
+	Next string
+	// Unwritable: fewer than min_ack members serve.
+	Unwritable bool
 }
 
 // VoterStatus is one directory's part in the masters.
@@ -36,7 +69,7 @@ type VoterStatus struct {
 
 // Status looks at the masters of this process.
 func (s *Server) Status() Status {
-	out := Status{Plan: s.Plan()}
+	var out Status
 	for _, d := range s.cfg.Dirs {
 		vs := s.voterStatus(d.Store)
 		if vs.Role == "leader" {
@@ -44,18 +77,52 @@ func (s *Server) Status() Status {
 		}
 		out.Voters = append(out.Voters, vs)
 	}
+	out.VotersWanted = s.votersWanted()
+	out.VotersReady, _ = s.votersReady()
 	if m := s.Map(); m != nil {
 		out.Version = m.Version
 	}
-	st := s.newest()
-	if st == nil {
+	st, obs, err := s.look()
+	if err != nil {
+		out.Plan = s.Plan()
 		return out
 	}
-	for _, r := range st.Stores {
-		out.Stores = append(out.Stores, *r)
-	}
+	look := state.Look(st, obs)
+	out.Cluster, out.Factor, out.Forced, out.Plan = st.Cluster, st.Factor, st.Forced, state.Describe(look.Commands)
+	out.Stores = storeStatus(st, obs)
+	out.Tablets, out.DataChains = len(st.Tablets), len(st.Chains)-len(st.Tablets)
 	out.Chains, out.Unwritable = len(st.Chains), unwritable(st)
-	out.BelowFactor = len(st.Chains) - st.FullCount(s.obs.epoch, s.obs.down)
+	for _, c := range st.BelowFactor(s.obs.confirm()) {
+		out.Below = append(out.Below, chainStatus(c, look))
+	}
+	out.BelowFactor = len(out.Below)
+	return out
+}
+
+func storeStatus(st *state.State, obs state.Observed) (out []StoreStatus) {
+	replicas := map[chain.StoreID]int{}
+	for _, c := range st.Chains {
+		for _, r := range slices.Concat(c.Config.Serving, c.Config.Syncing) {
+			replicas[r.Store]++
+		}
+	}
+	for _, r := range st.Stores {
+		h := obs.Stores[r.ID]
+		out = append(out, StoreStatus{Store: *r, Alive: h.Alive && !h.Broken, Full: h.Full, Seen: h.Reason, Replicas: replicas[r.ID]})
+	}
+	return out
+}
+
+func chainStatus(c *state.Chain, look state.Outlook) ChainStatus {
+	out := ChainStatus{Chain: *c, Unwritable: !c.Config.Writable(), Next: look.Waits[c.Config.Chain]}
+	for _, cmd := range look.Commands {
+		if cmd.Change != nil && cmd.Change.Chain == c.Config.Chain {
+			out.Next = "next: " + cmd.String()
+		}
+	}
+	if out.Next == "" {
+		out.Next = "its members have to say that they have the newest epoch"
+	}
 	return out
 }
 

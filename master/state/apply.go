@@ -166,15 +166,15 @@ func (st *State) replace(c *ReplaceStore) error {
 	return nil
 }
 
-// maxFactor bounds the length of a chain.
-const maxFactor = 9
+// MaxFactor bounds the length of a chain.
+const MaxFactor = 9
 
 func (st *State) setFactor(c *SetFactor) error {
 	if c.Expect != st.Factor {
 		return fmt.Errorf("the factor is %d, not %d", st.Factor, c.Expect)
 	}
-	if c.Factor < 1 || c.Factor > maxFactor {
-		return fmt.Errorf("a factor of %d: 1 to %d", c.Factor, maxFactor)
+	if c.Factor < 1 || c.Factor > MaxFactor {
+		return fmt.Errorf("a factor of %d: 1 to %d", c.Factor, MaxFactor)
 	}
 	st.Factor = c.Factor
 	return nil

@@ -244,7 +244,7 @@ func (n *Chain) resize(c *ChangeChain) error {
 	if c.Factor == cfg.Factor && c.MinAck == cfg.MinAck {
 		return errors.New("changes nothing")
 	}
-	if c.Factor < 1 || c.Factor > maxFactor || c.MinAck < 1 || c.MinAck > c.Factor {
+	if c.Factor < 1 || c.Factor > MaxFactor || c.MinAck < 1 || c.MinAck > c.Factor {
 		return fmt.Errorf("factor %d with min_ack %d", c.Factor, c.MinAck)
 	}
 	if c.MinAck > cfg.MinAck && len(cfg.Serving) < int(c.MinAck) {

@@ -33,8 +33,8 @@ func (st *State) init(c *Init) error {
 	if factor == 0 {
 		factor = uint8(min(3, len(c.Stores)))
 	}
-	if factor > maxFactor || int(factor) > len(c.Stores) {
-		return fmt.Errorf("a factor of %d with %d stores, at most %d", factor, len(c.Stores), maxFactor)
+	if factor > MaxFactor || int(factor) > len(c.Stores) {
+		return fmt.Errorf("a factor of %d with %d stores, at most %d", factor, len(c.Stores), MaxFactor)
 	}
 	next := &State{Cluster: c.Cluster, Feature: c.Feature, Factor: factor, Ops: st.Ops}
 	for _, s := range c.Stores {

@@ -12,11 +12,14 @@ import (
 // Next is the planner: the commands that bring the state nearer to what is
 // wanted, in the order in which they are to be applied, at most one for each
 // chain. The same arguments give the same commands, op ids included.
-func Next(st *State, obs Observed) []Command {
-	if st.Cluster.IsZero() {
-		return nil
-	}
+func Next(st *State, obs Observed) []Command { return plan(st, obs).cmds }
+
+// plan is the planner after one run.
+func plan(st *State, obs Observed) *planner {
 	p := newPlanner(st, obs)
+	if st.Cluster.IsZero() {
+		return p
+	}
 	p.storeStates()
 	p.offers()
 	for _, c := range st.Chains {
@@ -28,7 +31,7 @@ func Next(st *State, obs Observed) []Command {
 	if len(p.cmds) == 0 && obs.Limits.Rebalance {
 		p.rebalance()
 	}
-	return p.cmds
+	return p
 }
 
 // planner is one run of Next.

@@ -363,14 +363,14 @@ func TestACommandMadeTwiceForOneStateIsOneCommand(t *testing.T) {
 	require.Equal(t, strings.TrimSpace(a[1].String()), strings.TrimSpace(c[0].String()))
 }
 
-func TestFullCount(t *testing.T) {
+func TestBelowFactor(t *testing.T) {
 	s := scene(t, 3, 3)
 	installed := func(id chain.ChainID, _ chain.ReplicaID) chain.Epoch { return s.cfg(id).Epoch }
 	nobody := func(chain.StoreID) bool { return false }
-	require.Equal(t, 4, s.st.FullCount(installed, nobody))
-	require.Zero(t, s.st.FullCount(func(chain.ChainID, chain.ReplicaID) chain.Epoch { return chain.Epoch{} }, nobody), "nothing confirmed")
-	require.Zero(t, s.st.FullCount(installed, func(id chain.StoreID) bool { return id == sid(2) }), "a store that is down")
+	require.Empty(t, s.st.BelowFactor(Confirm{installed, nobody}))
+	require.Len(t, s.st.BelowFactor(Confirm{func(chain.ChainID, chain.ReplicaID) chain.Epoch { return chain.Epoch{} }, nobody}), 4, "nothing confirmed")
+	require.Len(t, s.st.BelowFactor(Confirm{installed, func(id chain.StoreID) bool { return id == sid(2) }}), 4, "a store that is down")
 	s.set(1, Health{Broken: true})
 	s.round(nil, 2)
-	require.Zero(t, s.st.FullCount(installed, nobody))
+	require.Len(t, s.st.BelowFactor(Confirm{installed, nobody}), 4)
 }

@@ -86,20 +86,28 @@ func (o *Observed) steady(st *State, id chain.StoreID) bool {
 	return int64(o.Now-h.Since) >= hold
 }
 
-// FullCount tells of how many chains the replicas themselves say that all is
-// well: as many members as wanted serve, settled, on live stores, nobody joins,
-// and each member has installed the newest epoch.
-func (st *State) FullCount(installed func(chain.ChainID, chain.ReplicaID) chain.Epoch, down func(chain.StoreID) bool) (full int) {
+// Confirm is what the replicas and stores themselves say.
+type Confirm struct {
+	// Installed is the newest epoch that a replica is known to have persisted.
+	Installed func(chain.ChainID, chain.ReplicaID) chain.Epoch
+	// Down reports that a store cannot serve now.
+	Down func(chain.StoreID) bool
+}
+
+// BelowFactor gives the chains of which the replicas themselves do not say that
+// all is well: as many members as wanted serve, settled, on live stores, nobody
+// joins, and each member has installed the newest epoch.
+func (st *State) BelowFactor(by Confirm) (below []*Chain) {
 	for _, c := range st.Chains {
 		cfg := &c.Config
 		ok := len(cfg.Serving) >= int(max(cfg.Factor, st.Factor)) && len(cfg.Settled) == len(cfg.Serving) && len(cfg.Syncing) == 0
 		for _, r := range cfg.Serving {
 			s := st.Store(r.Store)
-			ok = ok && s != nil && s.State == chain.StoreLive && !down(r.Store) && installed(cfg.Chain, r) == cfg.Epoch && !c.isSuspect(r)
+			ok = ok && s != nil && s.State == chain.StoreLive && !by.Down(r.Store) && by.Installed(cfg.Chain, r) == cfg.Epoch && !c.isSuspect(r)
 		}
-		if ok {
-			full++
+		if !ok {
+			below = append(below, c)
 		}
 	}
-	return full
+	return below
 }
