@@ -1,6 +1,7 @@
 package bench
 
 import (
+	"context"
 	"net/http"
 	"strings"
 	"testing"
@@ -27,7 +28,7 @@ func rows(results []Result) map[string]Result {
 
 func TestEveryOperationAgainstS3(t *testing.T) {
 	f, target := startFake(t)
-	rep, err := Run(t.Context(), Config{Settings: small(), Targets: []Target{target}, Run: "r1"})
+	rep, err := Run(t.Context(), Config{Settings: small(), Targets: []Target{target}, Run: "r1", pause: func(context.Context) {}})
 	require.NoError(t, err)
 	n, corrupt := rep.Failures()
 	for _, r := range rep.Results {
@@ -58,7 +59,7 @@ func TestKeepAndForeignBucket(t *testing.T) {
 	f.buckets["catena-bench"] = map[string][]byte{"mine": []byte("x")}
 	s := small()
 	s.Ops, s.Sizes = []string{OpPut}, []int64{100}
-	_, err := Run(t.Context(), Config{Settings: s, Targets: []Target{target}, Run: "r1"})
+	_, err := Run(t.Context(), Config{Settings: s, Targets: []Target{target}, Run: "r1", pause: func(context.Context) {}})
 	require.NoError(t, err)
 	require.Len(t, f.buckets["catena-bench"], 1, "what is not ours stays")
 	s.Keep = true
@@ -88,7 +89,7 @@ func TestWrongBytesAreFound(t *testing.T) {
 		return false
 	}
 	s.Keep = true // the clean-up would list as well
-	rep, err := Run(t.Context(), Config{Settings: s, Targets: []Target{target}, Run: "r1"})
+	rep, err := Run(t.Context(), Config{Settings: s, Targets: []Target{target}, Run: "r1", pause: func(context.Context) {}})
 	require.NoError(t, err)
 	n, corrupt := rep.Failures()
 	require.True(t, corrupt)
@@ -120,7 +121,7 @@ func TestErrorsAreCountedByCode(t *testing.T) {
 		}
 		return true
 	}
-	rep, err := Run(t.Context(), Config{Settings: s, Targets: []Target{target}, Run: "r1"})
+	rep, err := Run(t.Context(), Config{Settings: s, Targets: []Target{target}, Run: "r1", pause: func(context.Context) {}})
 	require.NoError(t, err)
 	r := rep.Results[0]
 	require.Equal(t, int64(10), r.Ops, "what failed is in no rate")

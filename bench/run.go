@@ -20,9 +20,10 @@ type Config struct {
 	// Result is told each result as soon as there is one. May be nil.
 	Result func(Result)
 
-	// connect and usage are replaced by tests.
+	// connect, usage and pause are replaced by tests.
 	connect func(Target, Settings) (Store, error)
 	usage   func(pids []int) (usage, error)
+	pause   func(context.Context)
 }
 
 // Progress is how a slice goes.
@@ -64,6 +65,9 @@ func Run(ctx context.Context, cfg Config) (Report, error) {
 	if cfg.usage == nil {
 		cfg.usage = processUsage
 	}
+	if cfg.pause == nil {
+		cfg.pause = errorPause
+	}
 	r := &runner{cfg: cfg}
 	rep := newReport(cfg)
 	if err := r.open(ctx); err != nil {
@@ -98,7 +102,7 @@ func (r *runner) open(ctx context.Context) error {
 			return fmt.Errorf("endpoint %s: bucket %s: %w", t.Name, r.cfg.Settings.Bucket, err)
 		}
 		for i := range r.cfg.Settings.Concurrency {
-			s.workers = append(s.workers, newWorker(st, r.cfg.Settings, s.prefix, i))
+			s.workers = append(s.workers, newWorker(st, r.cfg, s.prefix, i))
 		}
 		r.sides = append(r.sides, s)
 	}

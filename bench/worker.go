@@ -11,8 +11,15 @@ import (
 // errDrained says that a worker has no object left to work on.
 var errDrained = errors.New("bench: no objects left")
 
-// pause after an error, so that a server which is down is not hammered.
-const errorPause = 50 * time.Millisecond
+// errorPause follows an error, so that a server which is down is not hammered.
+func errorPause(ctx context.Context) {
+	t := time.NewTimer(50 * time.Millisecond)
+	defer t.Stop()
+	select {
+	case <-t.C:
+	case <-ctx.Done():
+	}
+}
 
 // worker does operations one after the other, on keys of its own.
 type worker struct {
@@ -29,10 +36,16 @@ type worker struct {
 	token string
 	seen  int
 	last  string
+	// pause follows an error.
+	pause func(context.Context)
 }
 
-func newWorker(s Store, set Settings, prefix string, id int) *worker {
-	return &worker{store: s, set: set, prefix: prefix, id: id, rnd: rand.New(rand.NewPCG(set.Seed, uint64(id))), buf: make([]byte, 512<<10), pool: map[int64][]Object{}}
+func newWorker(s Store, cfg Config, prefix string, id int) *worker {
+	set := cfg.Settings
+	return &worker{
+		store: s, set: set, prefix: prefix, id: id, rnd: rand.New(rand.NewPCG(set.Seed, uint64(id))),
+		buf: make([]byte, 512<<10), pool: map[int64][]Object{}, pause: cfg.pause,
+	}
 }
 
 // fresh gives an object that was never written. Keys are spread by a hash, so
@@ -73,7 +86,7 @@ func (w *worker) step(ctx context.Context, op string, size int64, into tallies) 
 		return ctx.Err() // the run was cut short: no result
 	default:
 		into.of(kind).failed(err)
-		time.Sleep(errorPause)
+		w.pause(ctx)
 	}
 	return nil
 }
