@@ -71,22 +71,44 @@ func TestConnectionsOfOneAddressAreBounded(t *testing.T) {
 }
 
 func TestSlowHeadTimesOut(t *testing.T) {
-	addr, _ := start(t, Config{HeadTimeout: 100 * time.Millisecond, LingerTimeout: 50 * time.Millisecond})
-	c := dial(t, addr)
-	resp, body := c.do(t, "GET", "GET / HTTP/1.1\r\nHost")
-	require.Equal(t, 400, resp.StatusCode)
-	require.Contains(t, body, "<Code>RequestTimeout</Code>")
-	c.atEnd(t)
-	c = dial(t, addr) // says nothing at all
-	c.atEnd(t)
+	inBubble(t, Config{HeadTimeout: 10 * time.Second, LingerTimeout: time.Second}, func(t *testing.T, p *pipes, _ *Server) {
+		c, began := p.dial(t), time.Now()
+		resp, body := c.do(t, "GET", "GET / HTTP/1.1\r\nHost")
+		require.Equal(t, 400, resp.StatusCode)
+		require.Contains(t, body, "<Code>RequestTimeout</Code>")
+		c.atEnd(t)
+		require.InDelta(t, 11, time.Since(began).Seconds(), 1)
+		c, began = p.dial(t), time.Now() // says nothing at all
+		c.atEnd(t)
+		require.Equal(t, 10*time.Second, time.Since(began))
+	})
+}
+
+func TestStalledBodyTimesOut(t *testing.T) {
+	inBubble(t, Config{BodyTimeout: 20 * time.Second, LingerTimeout: time.Second}, func(t *testing.T, p *pipes, _ *Server) {
+		p.dial(t).do(t, "PUT", signed("PUT", "127.0.0.1:9000", "/bkt", ""))
+		raw := signed("PUT", "127.0.0.1:9000", "/bkt/k", "some bytes")
+		c, began := p.dial(t), time.Now()
+		resp, body := c.do(t, "PUT", raw[:len(raw)-3])
+		require.Equal(t, 400, resp.StatusCode, body)
+		require.Equal(t, 20*time.Second, time.Since(began))
+		require.Contains(t, body, "<Code>RequestTimeout</Code>")
+		c.atEnd(t)
+		c = p.dial(t)
+		resp, _ = c.do(t, "GET", signed("GET", "127.0.0.1:9000", "/bkt/k", ""))
+		require.Equal(t, 404, resp.StatusCode, "nothing was written")
+	})
 }
 
 func TestIdleConnectionsAreClosed(t *testing.T) {
-	addr, _ := start(t, Config{IdleTimeout: 100 * time.Millisecond})
-	c := dial(t, addr)
-	resp, _ := c.do(t, "GET", signed("GET", addr, "/bkt/k", ""))
-	require.False(t, resp.Close)
-	c.atEnd(t)
+	inBubble(t, Config{IdleTimeout: time.Minute}, func(t *testing.T, p *pipes, _ *Server) {
+		c := p.dial(t)
+		resp, _ := c.do(t, "GET", signed("GET", "127.0.0.1:9000", "/bkt/k", ""))
+		require.False(t, resp.Close)
+		began := time.Now()
+		c.atEnd(t)
+		require.Equal(t, time.Minute, time.Since(began))
+	})
 }
 
 func TestShutdown(t *testing.T) {
@@ -113,17 +135,21 @@ func TestShutdown(t *testing.T) {
 
 func TestShutdownGivesUp(t *testing.T) {
 	enter := make(chan struct{})
-	addr, srv := start(t, Config{Handler: func(ctx context.Context, _ *Request) (*Response, error) {
+	cfg := Config{Handler: func(ctx context.Context, _ *Request) (*Response, error) {
 		close(enter)
 		<-ctx.Done()
 		return nil, ctx.Err()
-	}})
-	c := dial(t, addr)
-	io.WriteString(c, signed("GET", addr, "/bkt/k", ""))
-	<-enter
-	ctx, cancel := context.WithTimeout(context.Background(), 50*time.Millisecond)
-	defer cancel()
-	require.ErrorIs(t, srv.Shutdown(ctx), context.DeadlineExceeded)
+	}}
+	inBubble(t, cfg, func(t *testing.T, p *pipes, srv *Server) {
+		c := p.dial(t)
+		io.WriteString(c, signed("GET", "127.0.0.1:9000", "/bkt/k", ""))
+		<-enter
+		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+		defer cancel()
+		began := time.Now()
+		require.ErrorIs(t, srv.Shutdown(ctx), context.DeadlineExceeded)
+		require.Equal(t, time.Minute, time.Since(began))
+	})
 }
 
 func TestTheContextEndsWithTheRequest(t *testing.T) {
