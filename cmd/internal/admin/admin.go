@@ -31,6 +31,8 @@ type Config struct {
 	// Ready says why requests cannot be served: nil when they can, that is, a
 	// map is known and some tail answers. Required.
 	Ready func(context.Context) error
+	// API serves what is below /v1/; nil for nothing there.
+	API http.Handler
 }
 
 // Validate reports every problem at once.
@@ -132,6 +134,9 @@ func Handler(cfg Config, profiling bool) http.Handler {
 	mux.Handle("GET /metrics", promhttp.HandlerFor(cfg.Metrics, promhttp.HandlerOpts{
 		ErrorLog: slog.NewLogLogger(cfg.Log.Handler(), slog.LevelWarn), MaxRequestsInFlight: 4, Timeout: 10 * time.Second,
 	}))
+	if cfg.API != nil {
+		mux.Handle("/v1/", cfg.API)
+	}
 	if profiling {
 		mux.HandleFunc("GET /debug/pprof/", pprof.Index)
 		mux.HandleFunc("GET /debug/pprof/profile", pprof.Profile)
