@@ -27,9 +27,10 @@ type Status struct {
 	// Tablets and DataChains count what is served by index and by data chains;
 	// the system tablet is among the tablets.
 	Tablets, DataChains int
-	// Chains, BelowFactor and Unwritable count chains. BelowFactor goes by what
-	// the replicas themselves confirm.
-	Chains, BelowFactor, Unwritable int
+	// Chains, BelowFactor, AboveFactor and Unwritable count chains. BelowFactor
+	// goes by what the replicas themselves confirm; AboveFactor are those with more
+	// members than wanted.
+	Chains, BelowFactor, AboveFactor, Unwritable int
 	// Below are the chains that BelowFactor counts.
 	Below []ChainStatus
 	// Plan is what the driver would do next, one line per change.
@@ -96,6 +97,11 @@ func (s *Server) Status() Status {
 		out.Below = append(out.Below, chainStatus(c, look))
 	}
 	out.BelowFactor = len(out.Below)
+	for _, c := range st.Chains {
+		if len(c.Config.Serving) > int(st.Factor) {
+			out.AboveFactor++
+		}
+	}
 	return out
 }
 

@@ -34,7 +34,7 @@ func (p *planner) waits(c *Chain) string {
 	cfg := &c.Config
 	var down []string
 	for _, r := range cfg.Serving {
-		if p.obs.down(p.st, r.Store) {
+		if p.obs.down(p.st, r.Store) || p.isDiverged(c, r) {
 			down = append(down, r.String())
 		}
 	}

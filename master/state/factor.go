@@ -1,10 +1,6 @@
 package state
 
-import (
-	"fmt"
-
-	"catena/chain"
-)
+import "fmt"
 
 // FactorChange says, before it is made, what another factor will do.
 type FactorChange struct {
@@ -41,24 +37,4 @@ func LookAtFactor(st *State, obs Observed, to uint8) (FactorChange, error) {
 		return f, fmt.Errorf("a factor of %d needs %d stores that live, and there are %d: add directories, or put empty ones in the place of lost ones, first", to, to, f.Live)
 	}
 	return f, nil
-}
-
-// dead reports that nobody of a chain can serve.
-func (o *Observed) dead(st *State, c *Chain) bool {
-	for _, r := range c.Config.Serving {
-		if !o.down(st, r.Store) {
-			return false
-		}
-	}
-	return true
-}
-
-// Dead gives the chains of which nobody can serve.
-func Dead(st *State, obs Observed) (ids []chain.ChainID) {
-	for _, c := range st.Chains {
-		if obs.dead(st, c) {
-			ids = append(ids, c.Config.Chain)
-		}
-	}
-	return ids
 }

@@ -29,7 +29,7 @@ func (p *planner) joins() {
 
 // sourceReady reports that a joiner would have somebody to copy from.
 func (p *planner) sourceReady(c *Chain) bool {
-	return len(c.Config.Serving) > 0 && !p.obs.down(p.st, c.Config.Tail().Store)
+	return len(c.Config.Serving) > 0 && !p.obs.down(p.st, c.Config.Tail().Store) && !p.isDiverged(c, c.Config.Tail())
 }
 
 // joinTo plans a joiner if there is one within the limits.
