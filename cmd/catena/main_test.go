@@ -216,7 +216,7 @@ func TestTLSAndAdminAreParts(t *testing.T) {
 	conf, err := addTLS(group, quiet(), c, []string{dir})
 	require.NoError(t, err)
 	ready := newReadiness()
-	require.NoError(t, addAdmin(group, quiet(), c, conf, prometheus.NewRegistry(), ready))
+	require.NoError(t, addAdmin(group, admin.Config{Addr: c.Admin, TLS: conf, Log: quiet(), Metrics: prometheus.NewRegistry(), Ready: ready.ask}))
 	ctx, cancel := context.WithCancel(t.Context())
 	err = group.Run(ctx, lifecycle.Options{DrainTimeout: time.Minute, NotReady: ready.draining, Started: func() {
 		require.ErrorContains(t, admin.Check(ctx, c.Admin, true), "not ready: starting")

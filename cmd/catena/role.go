@@ -106,7 +106,9 @@ func (r *role) startStores(context.Context) error {
 		return err
 	}
 	r.masters.Subscribe(r.node.SetMap)
-	r.client, err = client.New(client.Config{Node: r.node})
+	if r.client, err = client.New(client.Config{Node: r.node}); err == nil {
+		r.Operator.begin(r)
+	}
 	return err
 }
 

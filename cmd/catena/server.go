@@ -65,6 +65,8 @@ type roleEnv struct {
 	// Group takes parts in the order of their start; they stop in reverse.
 	// Group.Fail ends the process in order.
 	Group *lifecycle.Group
+	// Operator is told when the role can be shown and commanded.
+	Operator *operator
 	// SetReady gives /readyz its question: a map is known and some tail answers.
 	SetReady func(func(context.Context) error)
 }
@@ -93,10 +95,15 @@ func serve(ctx context.Context, env environment, l config.Loaded, signals <-chan
 	if err != nil {
 		return err
 	}
-	if err := addAdmin(group, log, l.Config, serverTLS, reg, ready); err != nil {
+	operator := &operator{}
+	api, err := admin.NewAPI(admin.APIConfig{Cluster: operator, Credentials: rootCredential{k.Keys}, Now: time.Now, Log: log})
+	if err != nil {
 		return err
 	}
-	role := roleEnv{Config: l.Config, Identity: set, Keys: k.Keys, TLS: serverTLS, Log: log, Metrics: reg, Group: group, SetReady: ready.set}
+	if err := addAdmin(group, admin.Config{Addr: l.Admin, TLS: serverTLS, Log: log, Metrics: reg, Ready: ready.ask, API: api}); err != nil {
+		return err
+	}
+	role := roleEnv{Operator: operator, Config: l.Config, Identity: set, Keys: k.Keys, TLS: serverTLS, Log: log, Metrics: reg, Group: group, SetReady: ready.set}
 	if err := serverRole(ctx, role); err != nil {
 		return err
 	}
@@ -194,8 +201,8 @@ func certHosts(c config.Config) (hosts []string) {
 	return hosts
 }
 
-func addAdmin(group *lifecycle.Group, log *slog.Logger, c config.Config, t *tls.Config, reg *prometheus.Registry, ready *readiness) error {
-	s, err := admin.New(admin.Config{Addr: c.Admin, TLS: t, Log: log, Metrics: reg, Ready: ready.ask})
+func addAdmin(group *lifecycle.Group, c admin.Config) error {
+	s, err := admin.New(c)
 	if err != nil {
 		return err
 	}

@@ -27,7 +27,7 @@ func TestMastersAndStores(t *testing.T) {
 	defer set.Close()
 	require.NoError(t, set.Form())
 	log := slog.New(slog.NewTextHandler(os.Stderr, nil))
-	r := &role{fs: vfs.NewOS(), roleEnv: roleEnv{Config: config.Default(), Identity: set, Log: log, Metrics: prometheus.NewRegistry(), Group: lifecycle.NewGroup(log)}}
+	r := &role{fs: vfs.NewOS(), roleEnv: roleEnv{Operator: &operator{}, Config: config.Default(), Identity: set, Log: log, Metrics: prometheus.NewRegistry(), Group: lifecycle.NewGroup(log)}}
 	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
 	defer cancel()
 	require.NoError(t, r.startMasters(ctx))

@@ -1,0 +1,167 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"text/tabwriter"
+
+	"github.com/spf13/cobra"
+
+	"catena/cmd/internal/admin"
+	"catena/cmd/internal/config"
+)
+
+func statusCommand(env environment) *cobra.Command {
+	var o *operating
+	var asJSON, all bool
+	c := &cobra.Command{
+		Use: "status", Short: "Show masters, stores and chains of a running server, and what happens next",
+		Long: "Show who leads, the stores with their space, the chains that are not as they should be, what the planner does next,\n" +
+			"and what it waits for." + operatingHelp,
+		Args: none,
+		RunE: func(c *cobra.Command, _ []string) error {
+			return o.ask(c.Context(), func(ctx context.Context, cl admin.Client) error {
+				st, err := cl.Status(ctx)
+				switch {
+				case err != nil:
+					return err
+				case asJSON:
+					e := json.NewEncoder(env.stdout)
+					e.SetIndent("", "  ")
+					return e.Encode(st)
+				}
+				return printStatus(env.stdout, st, all)
+			})
+		},
+	}
+	o = addOperating(c, env)
+	c.Flags().BoolVar(&asJSON, "json", false, "print everything as JSON")
+	c.Flags().BoolVar(&all, "chains", false, "name every chain that is not as it should be, with its replicas")
+	return c
+}
+
+// printStatus writes for people.
+func printStatus(w io.Writer, st admin.Status, all bool) error {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s\ncluster %s, factor %d, map version %d\n", st.Software, st.Cluster, st.Factor, st.MapVersion)
+	printMasters(&b, st)
+	printStores(&b, st)
+	fmt.Fprintf(&b, "\nchains: %d (%d tablets, %d data), below factor %d, above factor %d, without writes %d\n", st.Chains, st.Tablets, st.DataChains, st.Below, st.Above, st.Unwritable)
+	printTrouble(&b, st.Trouble, all)
+	printPlan(&b, st.Plan)
+	for _, f := range st.Forced {
+		fmt.Fprintf(&b, "forced: chain %d was started from %s in epoch %s: %s\n", f.Chain, f.Replica, f.Epoch, f.Reason)
+	}
+	_, err := io.WriteString(w, b.String())
+	return err
+}
+
+func printMasters(b *strings.Builder, st admin.Status) {
+	paths := map[string]string{}
+	for _, s := range st.Stores {
+		paths[s.ID] = s.Path
+	}
+	fmt.Fprintf(b, "masters: %d of %d voters ready", st.VotersReady, st.VotersWanted)
+	switch {
+	case st.Leader == "":
+		b.WriteString(", NONE LEADS")
+	case st.VotersReady < st.VotersWanted:
+		b.WriteString("; no further disk may go until all are")
+	}
+	b.WriteByte('\n')
+	for _, m := range st.Masters {
+		fmt.Fprintf(b, "  %-9s %s %s", m.Role, m.Store[:8], paths[m.Store])
+		if m.Reason != "" {
+			fmt.Fprintf(b, " (%s)", m.Reason)
+		}
+		b.WriteByte('\n')
+	}
+}
+
+func printStores(b *strings.Builder, st admin.Status) {
+	fmt.Fprintf(b, "\nnode %s\n", st.Host)
+	t := tabwriter.NewWriter(b, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(t, "  store\tstate\tchains\tused\tfree\tdirectory\t")
+	for _, s := range st.Stores {
+		used, free := "?", "?"
+		if s.Space != nil {
+			used, free = config.Size(s.Space.Used>>20<<20).String(), config.Size(s.Space.Free>>20<<20).String()
+		}
+		fmt.Fprintf(t, "  %s\t%s\t%d\t%s\t%s\t%s\t%s\n", s.ID[:8], storeWord(s), s.Replicas, used, free, s.Path, s.Reason)
+	}
+	_ = t.Flush() // into memory
+}
+
+func storeWord(s admin.Store) string {
+	switch {
+	case s.State != "live":
+		return s.State
+	case !s.Alive:
+		return "silent"
+	case s.Full:
+		return "full"
+	case s.Space != nil && s.Space.Damaged+s.Space.Quarantined > 0:
+		return fmt.Sprintf("live, %d damaged", s.Space.Damaged+s.Space.Quarantined)
+	}
+	return "live"
+}
+
+// printTrouble groups the chains by what happens to them, or names each.
+func printTrouble(b *strings.Builder, chains []admin.Chain, all bool) {
+	if all {
+		for _, c := range chains {
+			fmt.Fprintf(b, "  chain %d (%s), epoch %s, min_ack %d: serving %v, joining %v, hold every acknowledged write %v, former %v\n    %s\n",
+				c.ID, c.Kind, c.Epoch, c.MinAck, c.Serving, c.Syncing, c.Recoverable, c.Former, c.Next)
+		}
+		return
+	}
+	byNext := map[string][]admin.Chain{}
+	var order []string
+	for _, c := range chains {
+		next := c.Next
+		if strings.HasPrefix(next, "next: ") {
+			next = "in the plan"
+		}
+		if byNext[next] == nil {
+			order = append(order, next)
+		}
+		byNext[next] = append(byNext[next], c)
+	}
+	slices.SortStableFunc(order, func(a, b string) int { return len(byNext[b]) - len(byNext[a]) })
+	for _, next := range order {
+		fmt.Fprintf(b, "  %s: %s\n", chainNames(byNext[next]), next)
+	}
+}
+
+// chainNames names a few chains and counts the rest.
+func chainNames(chains []admin.Chain) string {
+	const most = 8
+	var names []string
+	for _, c := range chains[:min(len(chains), most)] {
+		names = append(names, fmt.Sprint(c.ID))
+	}
+	out := "chain " + strings.Join(names, ", ")
+	if n := len(chains) - most; n > 0 {
+		out += fmt.Sprintf(" and %d more", n)
+	}
+	return out
+}
+
+func printPlan(b *strings.Builder, plan []string) {
+	const most = 10
+	if len(plan) == 0 {
+		b.WriteString("plan: nothing to change\n")
+		return
+	}
+	fmt.Fprintf(b, "plan: %d changes\n", len(plan))
+	for _, line := range plan[:min(len(plan), most)] {
+		fmt.Fprintf(b, "  %s\n", line)
+	}
+	if n := len(plan) - most; n > 0 {
+		fmt.Fprintf(b, "  and %d more\n", n)
+	}
+}
