@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"slices"
 
 	"github.com/spf13/cobra"
 
@@ -17,6 +18,9 @@ func keysCommand(env environment) *cobra.Command {
 		Long: "Print the keys of a store as two lines that a shell can read, for `eval $(catena keys DIR)`.\nOf several directories the one with the newest keys counts. The server may be running.",
 		Args: atLeast(1, "name a data directory"),
 		RunE: func(_ *cobra.Command, args []string) error {
+			if slices.Contains(args, "") {
+				return usage(errors.New("keys: a directory is given as \"\", which names none"))
+			}
 			k, err := readKeys(args)
 			if err != nil {
 				return err

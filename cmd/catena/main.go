@@ -34,6 +34,8 @@ type environment struct {
 	stdout, stderr                     io.Writer
 	environ                            []string
 	stdoutIsTerminal, stderrIsTerminal bool
+	// args is the command line without the program; set by run.
+	args []string
 }
 
 // usageError is a mistake of the command line or of a setting.
@@ -52,6 +54,7 @@ func usage(err error) error {
 
 // run executes a command line and gives the exit code.
 func run(ctx context.Context, env environment, args []string) int {
+	env.args = args
 	root := newRoot(env)
 	root.SetArgs(args)
 	root.SetOut(env.stdout)

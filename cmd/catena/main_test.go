@@ -40,6 +40,8 @@ func TestExitCodesAndMessages(t *testing.T) {
 	}{
 		{"nope", exitUsage, `unknown command "nope"`},
 		{"server", exitUsage, "no data directory is given"},
+		{"server --tablets many", exitUsage, "want a whole number"},
+		{"server --tablets many", exitUsage, "no data directory is given"},
 		{"server --nope d", exitUsage, "unknown flag: --nope; see catena server --help"},
 		{"server --tablets many d", exitUsage, "want a whole number"},
 		{"server --tablets 0 --log-level loud d", exitUsage, `log-level: "loud"`},
@@ -78,6 +80,48 @@ func TestConfigCommand(t *testing.T) {
 	require.Contains(t, stdout, "s3: [nowhere] # flag --s3", "the result is printed also with problems")
 	require.Contains(t, stderr, "loud")
 	require.Contains(t, stderr, "nowhere")
+}
+
+// Flags, environment, file and what they contradict are reported in one go: a
+// person mends them once.
+func TestAllProblemsOfAllSourcesAtOnce(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "c.yaml")
+	require.NoError(t, os.WriteFile(file, []byte("drain-delay: soon\nno-such-key: 1\n"), 0o600))
+	env := []string{"CATENA_DATA_CHAINS=few", "CATENA_LOG_LEVEL=loud", "CATENA_TLS_CERT=/c.pem"}
+	args := []string{"--tablets", "many", "--max-requests=lots", "--max-requests=7", "--nope", "--trusted-proxies", "10.0.0.0/33", "--s3", "nowhere", "--nor-this=1", "-x", "", "d1", "--config", file, "--admin"}
+	for _, name := range []string{"config", "server"} {
+		code, _, stderr := command(t, env, append([]string{name}, args...)...)
+		require.Equal(t, exitUsage, code)
+		for _, want := range []string{
+			`--tablets: "many" is not valid`, `--max-requests: "lots" is not valid`, "unknown flag: --nope; see catena " + name + " --help", `"10.0.0.0/33" is not valid`,
+			`s3: address "nowhere"`, "unknown flag: --nor-this", "unknown flag: -x", "flag needs an argument: --admin",
+			`CATENA_DATA_CHAINS: "few"`, `log-level: "loud"`, "tls-cert and tls-key belong together", `drain-delay: "soon"`, `unknown key "no-such-key"`,
+			`directory 1 of 2 is given as ""`,
+		} {
+			require.Contains(t, stderr, want)
+		}
+	}
+	code, _, stderr := command(t, nil, "config", "--tablets", "many", "--data-chains", "few")
+	require.Equal(t, exitUsage, code)
+	require.Contains(t, stderr, "many")
+	require.Contains(t, stderr, "few")
+	code, stdout, _ := command(t, nil, "server", "--help")
+	require.Equal(t, exitOK, code)
+	require.Contains(t, stdout, "--drain-timeout")
+}
+
+// An empty argument is an unset variable of a script; it must not become the
+// current directory.
+func TestAnEmptyDirectoryArgumentIsRefused(t *testing.T) {
+	t.Chdir(t.TempDir())
+	for _, args := range [][]string{{"server", ""}, {"server", "d1", "  "}, {"config", ""}, {"keys", ""}, {"keys", "d1", ""}} {
+		code, _, stderr := command(t, nil, args...)
+		require.Equal(t, exitUsage, code, args)
+		require.Contains(t, stderr, "which names none", args)
+	}
+	left, err := os.ReadDir(".")
+	require.NoError(t, err)
+	require.Empty(t, left)
 }
 
 func opened(t *testing.T, c config.Config) (keys.Decision, string) {

@@ -36,10 +36,7 @@ func serverCommand(env environment) *cobra.Command {
 			"flag comes before environment, environment before file. `catena config` shows what is in effect.",
 		RunE: func(c *cobra.Command, args []string) error {
 			l, err := s.load(args)
-			if err == nil {
-				err = l.ValidateServer()
-			}
-			if err != nil {
+			if err := errors.Join(l.CheckServer(), err); err != nil {
 				return usage(err)
 			}
 			signals := make(chan os.Signal, 2)

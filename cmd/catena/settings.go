@@ -1,8 +1,11 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
+	"strings"
 
 	"github.com/lmittmann/tint"
 	"github.com/spf13/cobra"
@@ -30,7 +33,55 @@ func addSettings(c *cobra.Command, env environment, only ...string) *settings {
 	}
 	c.Flags().StringVar(&s.file, "config", "", "YAML `file` with settings [$"+config.ConfigEnv+"]")
 	c.Flags().SortFlags = false
+	c.SetFlagErrorFunc(s.flagErrors)
 	return s
+}
+
+// flagErrors reports everything that is wrong with a command line, and with
+// environment and file besides: the library stops at the first unknown flag.
+func (s *settings) flagErrors(c *cobra.Command, first error) error {
+	known, problems := s.splitFlags(c)
+	if len(problems) == 0 {
+		problems = append(problems, first)
+	}
+	for i, p := range problems {
+		problems[i] = fmt.Errorf("%w; see %s --help", p, c.CommandPath())
+	}
+	s.flags.Reset()
+	if err := c.Flags().Parse(known); err == nil {
+		_, err := s.load(c.Flags().Args())
+		problems = append(problems, err)
+	}
+	return usage(errors.Join(problems...))
+}
+
+// splitFlags takes the flags that the command does not have out of its
+// arguments. What follows such a flag counts as an argument.
+func (s *settings) splitFlags(c *cobra.Command) (known []string, problems []error) {
+	args := s.env.args[slices.Index(s.env.args, c.Name())+1:]
+	for i := 0; i < len(args); i++ {
+		a := args[i]
+		name, isLong := strings.CutPrefix(a, "--")
+		name, _, hasValue := strings.Cut(name, "=")
+		switch f := c.Flags().Lookup(name); {
+		case a == "--":
+			return append(known, args[i:]...), problems
+		case !isLong && len(a) > 1 && a[0] == '-' && a != "-h":
+			problems = append(problems, fmt.Errorf("unknown flag: %s", a))
+		case !isLong:
+			known = append(known, a)
+		case f == nil:
+			problems = append(problems, fmt.Errorf("unknown flag: --%s", name))
+		case f.NoOptDefVal != "" || hasValue:
+			known = append(known, a)
+		case i+1 == len(args):
+			problems = append(problems, fmt.Errorf("flag needs an argument: --%s", name))
+		default:
+			known = append(known, a, args[i+1])
+			i++
+		}
+	}
+	return known, problems
 }
 
 // load layers flags, environment, file and defaults.

@@ -42,7 +42,7 @@ func parse(t *testing.T, args ...string) *Flags {
 
 func TestDefaultsAreValid(t *testing.T) {
 	require.NoError(t, Default().Validate())
-	require.ErrorContains(t, Default().ValidateServer(), "no data directory is given")
+	require.ErrorContains(t, Default().CheckServer(), "no data directory is given")
 	l, err := Load(Input{})
 	require.NoError(t, err)
 	require.Equal(t, Default(), l.Config)

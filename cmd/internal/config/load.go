@@ -22,19 +22,23 @@ func EnvName(name string) string {
 // Flags holds what the command line said, until Load.
 type Flags struct{ given map[string]*flagValue }
 
-// flagValue remembers the texts of one flag. It is a pflag.Value.
-type flagValue struct {
-	texts  []string
-	typ    string
-	shown  string
-	parsed func(string) error
+// Reset forgets what was given, for a command line that is parsed again.
+func (f *Flags) Reset() {
+	for _, v := range f.given {
+		v.texts = nil
+	}
 }
 
-// Set is called once for each time the flag is given.
+// flagValue remembers the texts of one flag. It is a pflag.Value.
+type flagValue struct {
+	texts []string
+	typ   string
+	shown string
+}
+
+// Set is called once for each time the flag is given. It takes everything: the
+// library stops at the first error, and Load reports all of them.
 func (f *flagValue) Set(s string) error {
-	if err := f.parsed(s); err != nil {
-		return err
-	}
 	f.texts = append(f.texts, s)
 	return nil
 }
@@ -69,8 +73,7 @@ func NewFlags(only ...string) (*Flags, []Spec) {
 			continue
 		}
 		v := s.value(&def)
-		var scratch Config
-		fv := &flagValue{typ: v.Type(), shown: v.String(), parsed: s.value(&scratch).Set}
+		fv := &flagValue{typ: v.Type(), shown: v.String()}
 		f.given[s.name] = fv
 		specs = append(specs, Spec{Name: s.name, Usage: s.usage + " [$" + EnvName(s.name) + "]", Bool: v.Type() == "bool", Value: fv})
 	}
@@ -129,14 +132,7 @@ func (l *Loaded) resolve(s setting, in Input, env map[string]string, entries map
 	v := s.value(&l.Config)
 	set := func(text, source, where string) error {
 		l.Sources[s.name] = source
-		if err := v.Set(text); err != nil {
-			shown := fmt.Sprintf("%q", text)
-			if s.secret {
-				shown = "(secret)"
-			}
-			return fmt.Errorf("%s: %s is not valid: %w", where, shown, err)
-		}
-		return nil
+		return setText(s, v, text, where)
 	}
 	if s.name == "dirs" && len(in.Dirs) > 0 {
 		// Not through Set: a path may hold a comma.
@@ -145,11 +141,7 @@ func (l *Loaded) resolve(s setting, in Input, env map[string]string, entries map
 	}
 	if in.Flags != nil {
 		if f := in.Flags.given[s.name]; f != nil && len(f.texts) > 0 {
-			text := f.texts[len(f.texts)-1]
-			if _, ok := v.(many); ok {
-				text = strings.Join(f.texts, ",")
-			}
-			return set(text, "flag --"+s.name, "flag --"+s.name)
+			return l.fromFlag(s, v, f)
 		}
 	}
 	if text, ok := env[EnvName(s.name)]; ok {
@@ -161,6 +153,34 @@ func (l *Loaded) resolve(s setting, in Input, env map[string]string, entries map
 	}
 	l.Sources[s.name] = "default"
 	return nil
+}
+
+// setText sets a value and says what is wrong with the text.
+func setText(s setting, v value, text, where string) error {
+	err := v.Set(text)
+	if err == nil {
+		return nil
+	}
+	shown := fmt.Sprintf("%q", text)
+	if s.secret {
+		shown = "(secret)"
+	}
+	return fmt.Errorf("%s: %s is not valid: %w", where, shown, err)
+}
+
+// fromFlag sets a setting from a flag: the last one given, or all of a list.
+// Each text is checked, also one that a later one replaces.
+func (l *Loaded) fromFlag(s setting, v value, f *flagValue) error {
+	source := "flag --" + s.name
+	l.Sources[s.name] = source
+	var errs []error
+	for _, text := range f.texts {
+		errs = append(errs, setText(s, v, text, source))
+	}
+	if _, ok := v.(many); ok && errors.Join(errs...) == nil {
+		errs = append(errs, setText(s, v, strings.Join(f.texts, ","), source))
+	}
+	return errors.Join(errs...)
 }
 
 // fromFile sets a setting from the file's entry.

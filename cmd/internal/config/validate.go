@@ -16,6 +16,7 @@ import (
 // Validate reports every problem of the settings at once.
 func (c Config) Validate() error {
 	var errs []error
+	errs = append(errs, c.checkDirs()...)
 	errs = append(errs, c.checkAddresses()...)
 	errs = append(errs, c.checkTLS()...)
 	errs = append(errs, c.checkKeys()...)
@@ -24,13 +25,23 @@ func (c Config) Validate() error {
 	return errors.Join(errs...)
 }
 
-// ValidateServer also wants what only a server needs.
-func (c Config) ValidateServer() error {
-	err := c.Validate()
+// CheckServer wants what only a server needs, beside what Validate does.
+func (c Config) CheckServer() error {
 	if len(c.Dirs) == 0 {
-		err = errors.Join(errors.New("no data directory is given: catena server DIR..."), err)
+		return errors.New("no data directory is given: catena server DIR...")
 	}
-	return err
+	return nil
+}
+
+// checkDirs refuses a directory without a name: it would be the current one, and
+// is an unset variable of a script more often than a wish.
+func (c Config) checkDirs() (errs []error) {
+	for i, d := range c.Dirs {
+		if strings.TrimSpace(d) == "" {
+			errs = append(errs, fmt.Errorf("directory %d of %d is given as %q, which names none (write . for the current directory)", i+1, len(c.Dirs), d))
+		}
+	}
+	return errs
 }
 
 func (c Config) checkAddresses() (errs []error) {
