@@ -5,6 +5,7 @@ import (
 	"io"
 	"log"
 	"log/slog"
+	"slices"
 	"sync"
 	"time"
 
@@ -52,7 +53,21 @@ func (l *Logger) Log(level hclog.Level, msg string, args ...any) {
 	if !l.out.Enabled(context.Background(), to) || to > slog.LevelDebug && l.quiet.repeats(msg) {
 		return
 	}
-	l.out.Log(context.Background(), to, msg, args...)
+	l.out.Log(context.Background(), to, msg, apart(args)...)
+}
+
+// apart renames the library's keys that a line has already: the library says how
+// long it did not reach a voter under "time", and a JSON object with two of a
+// name is read differently by every program.
+func apart(args []any) []any {
+	out := slices.Clone(args)
+	for i := 0; i < len(out); i += 2 {
+		switch key, _ := out[i].(string); key {
+		case slog.TimeKey, slog.LevelKey, slog.MessageKey, slog.SourceKey, "voter":
+			out[i] = "raft_" + key
+		}
+	}
+	return out
 }
 
 // repeats reports whether a sentence was said a short while ago.
@@ -106,7 +121,7 @@ func (l *Logger) ImpliedArgs() []any { return l.args }
 // With implements hclog.Logger.
 func (l *Logger) With(args ...any) hclog.Logger {
 	c := *l
-	c.out, c.args = l.out.With(args...), append(append([]any{}, l.args...), args...)
+	c.out, c.args = l.out.With(apart(args)...), append(append([]any{}, l.args...), args...)
 	return &c
 }
 
