@@ -24,14 +24,23 @@ var clients = os.Getenv("CATENA_E2E")
 // required turns a skip into a failure: the gate must notice a missing client.
 var required = os.Getenv("CATENA_E2E_REQUIRED") != ""
 
-// binary is built once for all tests.
-var binary = sync.OnceValues(func() (string, error) {
-	dir, err := os.MkdirTemp("", "catena-e2e-bin")
-	if err != nil {
-		return "", err
+// binDir is the folder of binary; TestMain makes and removes it.
+var binDir string
+
+// binary is built once for all tests, by the first that needs it.
+var binary = sync.OnceValues(func() (string, error) { return harness.Build(context.Background(), binDir) })
+
+func TestMain(m *testing.M) { os.Exit(run(m)) }
+
+func run(m *testing.M) int {
+	var err error
+	if binDir, err = os.MkdirTemp("", "catena-e2e-bin"); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
 	}
-	return harness.Build(context.Background(), dir)
-})
+	defer os.RemoveAll(binDir)
+	return m.Run()
+}
 
 // front is one way to reach a server.
 type front struct {
