@@ -10,7 +10,7 @@ import (
 type metrics struct {
 	records, batches, logBytes, chunkBytes, damaged prometheus.Counter
 	syncSeconds, commitSeconds                      prometheus.Histogram
-	failed, full                                    prometheus.Gauge
+	failed                                          prometheus.Gauge
 	all                                             []prometheus.Collector
 	reg                                             prometheus.Registerer
 	shown                                           bool
@@ -44,11 +44,16 @@ func newMetrics(reg prometheus.Registerer, store string, s *Store) *metrics {
 	m.syncSeconds = histogram("sync_seconds", "Time of one sync of the log.")
 	m.commitSeconds = histogram("commit_seconds", "Time to write and sync one group of records.")
 	m.failed = gauge("failed", "1 when the store has ended after a failed write or sync.")
-	m.full = gauge("full", "1 when a segment could not be made for want of space.")
 	now := func(name, help string, value func() float64) {
 		m.all = append(m.all, prometheus.NewGaugeFunc(prometheus.GaugeOpts{Namespace: "catena", Subsystem: "store", Name: name, Help: help, ConstLabels: labels}, value))
 	}
-	now("free_bytes", "Space left for creates.", func() float64 { return float64(s.Free()) })
+	now("free_bytes", "Space left for creates; at 0 and below they are refused, and the store takes no new copies.", func() float64 { return float64(s.Free()) })
+	now("log_waits_for_space", "1 while the log waits for room to write what was accepted, removals too. Creates are refused long before (free_bytes).", func() float64 {
+		if s.Starving() {
+			return 1
+		}
+		return 0
+	})
 	ofSpace := func(pick func(sp *space) float64) func() float64 {
 		return func() float64 {
 			s.space.mu.Lock()

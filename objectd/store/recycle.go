@@ -17,7 +17,6 @@ func (s *Store) kick() {
 }
 
 func (s *Store) spaceWasFreed() {
-	s.metrics.full.Set(0)
 	select {
 	case s.spaceFreed <- struct{}{}:
 	default:

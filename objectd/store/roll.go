@@ -68,7 +68,6 @@ func (s *Store) nextRecordSegment() (*segment, error) {
 			return nil, s.fail("make segment", err)
 		}
 		s.starving.Store(true)
-		s.metrics.full.Set(1)
 		s.kick()
 		select {
 		case <-s.failure.done:
