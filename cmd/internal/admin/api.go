@@ -61,6 +61,7 @@ type APIConfig struct {
 type API struct {
 	cfg  APIConfig
 	sigs signatures
+	once once
 	busy chan struct{}
 }
 
@@ -73,7 +74,7 @@ func NewAPI(cfg APIConfig) (*API, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &API{cfg: cfg, sigs: sigs, busy: make(chan struct{}, maxBusy)}, nil
+	return &API{cfg: cfg, sigs: sigs, once: once{seen: map[[32]byte]time.Time{}}, busy: make(chan struct{}, maxBusy)}, nil
 }
 
 // problem is an error with its place in HTTP.
@@ -126,6 +127,11 @@ func (a *API) serve(ctx context.Context, r *http.Request) (any, error) {
 	access, err := a.sigs.check(r, body)
 	if err != nil {
 		return nil, fail(http.StatusUnauthorized, "unauthorized", "%v", err)
+	}
+	if r.Method != http.MethodGet {
+		if err := a.once.first(r, access, body, a.cfg.Now()); err != nil {
+			return nil, &Refusal{err.Error()}
+		}
 	}
 	select {
 	case a.busy <- struct{}{}:

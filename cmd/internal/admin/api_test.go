@@ -137,9 +137,52 @@ func TestNothingIsToldOrDoneWithoutASignature(t *testing.T) {
 	code, _, text := ask(h, signed(good, "POST", PathFactor, sum(body), body))
 	require.Equal(t, 200, code, text)
 	require.Equal(t, 2, c.factor)
-	code, p, _ := ask(h, signed(good, "POST", PathFactor, sum(body), body))
-	require.Equal(t, 409, code, "sent again it is refused: the factor is another one now")
+	late := other(func(s *sigv4.Signer) { s.Time = noon.Add(time.Second) })
+	code, p, _ := ask(h, signed(late, "POST", PathFactor, sum(body), body))
+	require.Equal(t, 409, code, "made anew it is refused: the factor is another one now")
 	require.Contains(t, p.Message, "the factor is 2 now, not 3")
+}
+
+// A change that was overheard is done once, also when the factor is again what
+// it names; what is told apart is signed, so the signature's spelling is no way around.
+func TestAChangeIsDoneOnce(t *testing.T) {
+	now := noon
+	c := &fakeCluster{factor: 3}
+	a, err := NewAPI(APIConfig{Cluster: c, Credentials: oneKey{}, Now: func() time.Time { return now }, Log: slog.New(slog.DiscardHandler)})
+	require.NoError(t, err)
+	body := `{"from":3,"to":2}`
+	code, _, text := ask(a, signed(operatorKey(), "PUT", PathFactor, sum(body), body))
+	require.Equal(t, 200, code, text)
+	c.factor = 3
+	for _, spell := range []func(string) string{
+		func(s string) string { return s },
+		nil, // another nonce, which was not signed
+		func(s string) string { return strings.ReplaceAll(s, ", ", ",  ") },
+		func(s string) string {
+			i := strings.Index(s, "Signature=") + len("Signature=")
+			return s[:i] + strings.ToUpper(s[i:])
+		},
+	} {
+		r := signed(operatorKey(), "PUT", PathFactor, sum(body), body)
+		if spell == nil {
+			r.Header.Set(nonceHeader, "1")
+			code, _, _ := ask(a, r)
+			require.Equal(t, 401, code)
+			continue
+		}
+		r.Header.Set("Authorization", spell(r.Header.Get("Authorization")))
+		code, p, _ := ask(a, r)
+		require.Equal(t, 409, code)
+		require.Contains(t, p.Message, "was made already")
+		require.Equal(t, 3, c.factor)
+	}
+	code, _, _ = ask(a, signed(operatorKey(), "GET", PathStatus, sum(""), ""))
+	require.Equal(t, 200, code)
+	code, _, _ = ask(a, signed(operatorKey(), "GET", PathStatus, sum(""), ""))
+	require.Equal(t, 200, code, "what only looks may be asked again")
+	now = noon.Add(time.Hour)
+	require.NoError(t, a.once.first(httptest.NewRequest("PUT", "/x", nil), "k", nil, now))
+	require.Len(t, a.once.seen, 1, "what is too old to be taken is forgotten")
 }
 
 func TestWithoutAnAPIThereIsNothingBelowV1(t *testing.T) {
@@ -201,7 +244,9 @@ func TestAForcedStartIsLoggedAndSigned(t *testing.T) {
 	require.Equal(t, 2, strings.Count(log.String(), "level=WARN"))
 	require.Contains(t, log.String(), "access_key=OPERATOR")
 	c.err = &Refusal{"somebody is alive"}
-	code, p, _ := ask(a, signed(operatorKey(), "POST", PathForce, sum(body), body))
+	later := operatorKey()
+	later.Time = noon.Add(time.Second)
+	code, p, _ := ask(a, signed(later, "POST", PathForce, sum(body), body))
 	require.Equal(t, 409, code)
 	require.Equal(t, Problem{"refused", "somebody is alive"}, p)
 	require.Contains(t, log.String(), "was not made")

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/http"
 	"strings"
+	"sync"
 	"time"
 
 	"catena/s3api/edge/head"
@@ -29,6 +30,49 @@ func newSignatures(store sigv4.CredentialStore, now func() time.Time) (signature
 
 // errBody says that a body is not the one that was signed.
 var errBody = errors.New("the signature does not cover the body: x-amz-content-sha256 must be its SHA-256")
+
+// nonceHeader tells requests apart that a client makes within one second. Every
+// x-amz-* header has to be signed, so nobody else can choose another one.
+const nonceHeader = "x-amz-nonce"
+
+// window is longer than a signature is good for, whichever clock is ahead.
+const window = 31 * time.Minute
+
+// maxOnce bounds what is remembered; it is reached only by who has the keys.
+const maxOnce = 4096
+
+// once remembers the signed changes of the last half hour, so that one that was
+// overheard is not done a second time. A restart forgets them: then the factor or
+// epoch that a change names has to guard by itself.
+type once struct {
+	mu   sync.Mutex
+	seen map[[32]byte]time.Time
+}
+
+// errAgain says that a change came a second time.
+var errAgain = errors.New("this very request was made already: sign it anew")
+
+// first reports whether a verified change is seen for the first time. What tells
+// it apart is all signed: who, when, what.
+func (o *once) first(r *http.Request, access string, body []byte, now time.Time) error {
+	sum := sha256.Sum256(body)
+	id := sha256.Sum256([]byte(access + "\n" + r.Header.Get("X-Amz-Date") + "\n" + r.Header.Get("Date") + "\n" + r.Header.Get(nonceHeader) + "\n" + r.Method + "\n" + r.RequestURI + "\n" + string(sum[:])))
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	for k, at := range o.seen {
+		if now.Sub(at) > window {
+			delete(o.seen, k)
+		}
+	}
+	if _, ok := o.seen[id]; ok {
+		return errAgain
+	}
+	if len(o.seen) >= maxOnce {
+		return errors.New("too many changes were asked for in the last half hour")
+	}
+	o.seen[id] = now
+	return nil
+}
 
 // check gives the access key that signed the request, or says why it counts for
 // nothing. Only a signature in the Authorization header counts: a URL that

@@ -3,6 +3,7 @@ package admin
 import (
 	"bytes"
 	"context"
+	"crypto/rand"
 	"crypto/sha256"
 	"crypto/tls"
 	"encoding/hex"
@@ -98,9 +99,9 @@ func answerError(status int, answer []byte) error {
 
 func (c Client) sign(req *http.Request, path string, body []byte) {
 	sum := sha256.Sum256(body)
-	unsigned := sigv4.Unsigned{Method: req.Method, Target: path, Host: req.URL.Host}
+	unsigned := sigv4.Unsigned{Method: req.Method, Target: path, Host: req.URL.Host, Fields: head.Fields{{Name: nonceHeader, Value: rand.Text()}}}
 	if len(body) > 0 {
-		unsigned.Fields = head.Fields{{Name: "content-type", Value: "application/json"}}
+		unsigned.Fields = append(unsigned.Fields, head.Field{Name: "content-type", Value: "application/json"})
 	}
 	s := sigv4.Signer{AccessKey: c.Access, SecretKey: c.Secret, Service: Service, Time: c.Now()}
 	fields, _ := s.Header(unsigned, hex.EncodeToString(sum[:]))

@@ -11,8 +11,8 @@
 // Everything below /v1/ must be signed with the cluster's keys (Signature
 // Version 4 in the Authorization header, service catena, body included), also on
 // loopback: a web page or another user of the machine reaches that as well. A
-// change names what its sender saw (the factor, the epoch), so one that is sent
-// again, or was overtaken, is refused. Bodies are strict JSON.
+// change names what its sender saw (the factor, the epoch), so one that was
+// overtaken is refused; one that was overheard and is sent again is, too. Bodies are strict JSON.
 //
 // It is on net/http, apart from S3 traffic, and has short deadlines of its own:
 // a probe must not wait behind anything. Ready is asked at each /readyz, with a
