@@ -74,37 +74,55 @@ var (
 )
 
 // store reads a body to its end, inline or to chunks. size is -1 if it is not
-// known. On an error nothing remains that a row could name. stamp is asked for
-// only when there are chunks.
+// known. On an error nothing remains that a row could name.
 func (r *request) store(ctx context.Context, bucket chain.BucketID, body io.Reader, size int64) (*blob, error) {
 	id, err := r.c.newID()
 	if err != nil {
 		return nil, r.fail(objects.KindInternal, "", err)
 	}
-	limit := int64(r.c.cfg.Inline)
-	if size >= 0 {
-		limit = min(limit, size)
-	}
-	// One byte more than may be: a body that ends in time is all here.
-	first := make([]byte, limit+1)
-	n, err := io.ReadFull(body, first)
-	switch {
-	case err == io.EOF || err == io.ErrUnexpectedEOF:
-		if size >= 0 && int64(n) != size {
+	switch inline := int64(r.c.cfg.Inline); {
+	case size < 0:
+		// One byte more than may be: a body that ends in time is all here.
+		first := make([]byte, inline+1)
+		n, err := io.ReadFull(body, first)
+		if err == io.EOF || err == io.ErrUnexpectedEOF {
+			return &blob{id: id, size: int64(n), bytes: first[:n]}, nil
+		}
+		if err != nil {
+			return nil, err
+		}
+		body = &prefixed{first, body}
+	case size <= inline:
+		b := make([]byte, size)
+		_, err := io.ReadFull(body, b)
+		if err == io.EOF || err == io.ErrUnexpectedEOF {
 			return nil, r.fail(objects.KindInternal, "", errBodySize)
 		}
-		return &blob{id: id, size: int64(n), bytes: first[:n]}, nil
-	case err != nil:
-		return nil, err
-	case size >= 0 && size <= int64(r.c.cfg.Inline):
-		return nil, r.fail(objects.KindInternal, "", errBodySize)
+		if err == nil {
+			err = r.atEnd(body)
+		}
+		if err != nil {
+			return nil, err
+		}
+		return &blob{id: id, size: size, bytes: b}, nil
 	}
-	stamp, err := r.stamp(ctx, bucket)
+	stamp, err := r.stamp(ctx, bucket) // for chunks alone
 	if err != nil {
 		return nil, err
 	}
-	w := r.newWriter(ctx, id, home{bucket, r.key, stamp})
-	return w.copy(&prefixed{first, body}, size)
+	return r.newWriter(ctx, id, home{bucket, r.key, stamp}).copy(body, size)
+}
+
+// atEnd reads the EOF behind a body of known size.
+func (r *request) atEnd(body io.Reader) error {
+	var b [1]byte
+	switch n, err := io.ReadFull(body, b[:]); {
+	case n > 0:
+		return r.fail(objects.KindInternal, "", errBodySize)
+	case err != io.EOF:
+		return err
+	}
+	return nil
 }
 
 // prefixed gives back what was read to look whether the body is short.
@@ -172,21 +190,9 @@ func (w *writer) copy(body io.Reader, size int64) (*blob, error) {
 		err = nil
 	}
 	if err == nil && size >= 0 {
-		err = w.atEnd(body)
+		err = w.r.atEnd(body)
 	}
 	return w.finish(total, err)
-}
-
-// atEnd reads the EOF behind a body of known size.
-func (w *writer) atEnd(body io.Reader) error {
-	var b [1]byte
-	switch n, err := io.ReadFull(body, b[:]); {
-	case n > 0:
-		return w.r.fail(objects.KindInternal, "", errBodySize)
-	case err != io.EOF:
-		return err
-	}
-	return nil
 }
 
 // finish waits for every chunk. If one failed, or the caller did, the others

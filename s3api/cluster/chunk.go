@@ -12,6 +12,9 @@ import (
 	"catena/s3api/objects"
 )
 
+// frameSize is the size of the next frame. Frames are allocated, and never used
+// again: a retry here, every replica of the chain and the mailboxes between them
+// share the bytes, and nobody knows who is the last.
 func frameSize(left int) int { return min(left, chain.MaxFrame) }
 
 // known streams a chunk whose size is known through to its chain.

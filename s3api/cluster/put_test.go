@@ -104,7 +104,7 @@ func TestNothingIsVisibleOrLeftWhenTheBodyIsBad(t *testing.T) {
 }
 
 func TestBodyOfAnotherSizeIsRefused(t *testing.T) {
-	for _, size := range []int{10, 350_000} {
+	for _, size := range []int{10, 1000, 1001, 350_000} {
 		for _, say := range []int64{-1, 1} {
 			f := newFixture(t)
 			b := newBody(noise(1, size))
