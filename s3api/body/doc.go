@@ -15,5 +15,7 @@
 //     a length that is announced is never allocated.
 //   - Every error is an *s3err.Error and sticks.
 //
-// A Reader belongs to one goroutine.
+// A Reader belongs to one goroutine. The hashes run in it, between the reads: an MD5 beside
+// the reading was measured (one upload at a time, of 1 and 16 MiB, on two cores with the
+// client on them too) and gave 0.99 to 1.01 of the throughput for 1.02 to 1.06 of the CPU.
 package body
