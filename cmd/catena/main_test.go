@@ -90,8 +90,9 @@ func TestAllProblemsOfAllSourcesAtOnce(t *testing.T) {
 	env := []string{"CATENA_DATA_CHAINS=few", "CATENA_LOG_LEVEL=loud", "CATENA_TLS_CERT=/c.pem"}
 	args := []string{"--tablets", "many", "--max-requests=lots", "--max-requests=7", "--nope", "--trusted-proxies", "10.0.0.0/33", "--s3", "nowhere", "--nor-this=1", "-x", "", "d1", "--config", file, "--admin"}
 	for _, name := range []string{"config", "server"} {
-		code, _, stderr := command(t, env, append([]string{name}, args...)...)
+		code, stdout, stderr := command(t, env, append([]string{name}, args...)...)
 		require.Equal(t, exitUsage, code)
+		require.Equal(t, name == "config", strings.Contains(stdout, "s3: [nowhere] # flag --s3"), "config shows what is in effect all the same")
 		for _, want := range []string{
 			`--tablets: "many" is not valid`, `--max-requests: "lots" is not valid`, "unknown flag: --nope; see catena " + name + " --help", `"10.0.0.0/33" is not valid`,
 			`s3: address "nowhere"`, "unknown flag: --nor-this", "unknown flag: -x", "flag needs an argument: --admin",

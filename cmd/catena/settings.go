@@ -18,6 +18,8 @@ type settings struct {
 	env   environment
 	flags *config.Flags
 	file  string
+	// show is told what is in effect also when the command line is wrong; may be nil.
+	show func(config.Loaded) error
 }
 
 // addSettings gives a command the flags of all settings, or of those named.
@@ -49,8 +51,11 @@ func (s *settings) flagErrors(c *cobra.Command, first error) error {
 	}
 	s.flags.Reset()
 	if err := c.Flags().Parse(known); err == nil {
-		_, err := s.load(c.Flags().Args())
+		l, err := s.load(c.Flags().Args())
 		problems = append(problems, err)
+		if s.show != nil {
+			problems = append(problems, s.show(l))
+		}
 	}
 	return usage(errors.Join(problems...))
 }
@@ -109,15 +114,18 @@ func configCommand(env environment) *cobra.Command {
 			"a YAML file that --config accepts, each line with its source, secrets masked.\nProblems go to standard error, all at once, and the exit code is 2.",
 		RunE: func(_ *cobra.Command, args []string) error {
 			l, err := s.load(args)
-			if perr := l.Print(env.stdout); perr != nil {
+			if perr := s.show(l); perr != nil {
 				return perr
-			}
-			for _, w := range l.Warnings {
-				fmt.Fprintln(env.stderr, "warning:", w)
 			}
 			return usage(err)
 		},
 	}
 	s = addSettings(c, env)
+	s.show = func(l config.Loaded) error {
+		for _, w := range l.Warnings {
+			fmt.Fprintln(env.stderr, "warning:", w)
+		}
+		return l.Print(env.stdout)
+	}
 	return c
 }
