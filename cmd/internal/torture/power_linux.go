@@ -130,19 +130,18 @@ func LoseRunning(ctx context.Context, cfg Config, rounds int) (Result, error) {
 		return r.res, err
 	}
 	defer func() { r.srv.Kill() }()
-	for n := range rounds * len(d.loops) {
-		i := n % len(d.loops)
+	err = r.inTurn(ctx, rounds, func(n, i int, role string) error {
 		lose, how := d.loops[i].PowerCut, "shutdown"
-		if (n/len(d.loops))%2 == 1 {
+		if ((n-1)/len(d.loops))%2 == 1 {
 			lose, how = d.loops[i].TruncateBacking, "truncated"
 		}
 		if err := r.loseRunning(ctx, d, i, lose); err != nil {
-			return r.res, fmt.Errorf("round %d, disk %d %s: %w", n+1, i+1, how, err)
+			return fmt.Errorf("round %d, disk %d (%s) %s: %w", n, i+1, role, how, err)
 		}
-		r.res.Rounds = n + 1
-		r.say("lost disk %d while running, %s (%d of %d): %d acked, %d keys", i+1, how, n+1, rounds*len(d.loops), r.res.Acked, r.res.Keys)
-	}
-	return r.res, nil
+		r.say("lost disk %d (%s) while running, %s (%d of %d): %d acked, %d keys", i+1, role, how, n, rounds*len(d.loops), r.res.Acked, r.res.Keys)
+		return nil
+	})
+	return r.res, err
 }
 
 func (r *run) loseRunning(ctx context.Context, d *disks, i int, lose func() error) error {

@@ -33,12 +33,14 @@ type Config struct {
 // Result is what a run did.
 type Result struct {
 	Rounds, Acked, Refused, Keys int
-	SlowestRestart               time.Duration
+	// Leaders is how many of the lost directories held the leading master.
+	Leaders        int
+	SlowestRestart time.Duration
 }
 
 // Detail is the result as a campaign's line wants it.
 func (r Result) Detail() map[string]any {
-	return map[string]any{"acked": r.Acked, "refused": r.Refused, "keys": r.Keys, "slowest_restart_s": r.SlowestRestart.Seconds()}
+	return map[string]any{"acked": r.Acked, "refused": r.Refused, "keys": r.Keys, "leaders_lost": r.Leaders, "slowest_restart_s": r.SlowestRestart.Seconds()}
 }
 
 // run is one server with its load over many lives.
@@ -179,18 +181,18 @@ func RemoveStopped(ctx context.Context, cfg Config, rounds int) (Result, error) 
 		return r.res, err
 	}
 	defer func() { r.srv.Kill() }()
-	for n := range rounds * len(r.dirs) {
-		dir := r.dirs[n%len(r.dirs)]
+	err = r.inTurn(ctx, rounds, func(n, i int, role string) error {
+		dir := r.dirs[i]
 		if err := r.loseStopped(ctx, dir); err != nil {
-			return r.res, fmt.Errorf("round %d, %s: %w", n+1, filepath.Base(dir), err)
+			return fmt.Errorf("round %d, %s: %w", n, filepath.Base(dir), err)
 		}
 		if err := r.loseStoreOnly(ctx, dir); err != nil {
-			return r.res, fmt.Errorf("round %d, the store in %s: %w", n+1, filepath.Base(dir), err)
+			return fmt.Errorf("round %d, the store in %s: %w", n, filepath.Base(dir), err)
 		}
-		r.res.Rounds = n + 1
-		r.say("lost %s while stopped (%d of %d): %d acked, %d keys", filepath.Base(dir), n+1, rounds*len(r.dirs), r.res.Acked, r.res.Keys)
-	}
-	return r.res, nil
+		r.say("lost %s (%s) while stopped (%d of %d): %d acked, %d keys", filepath.Base(dir), role, n, rounds*len(r.dirs), r.res.Acked, r.res.Keys)
+		return nil
+	})
+	return r.res, err
 }
 
 func (r *run) loseStopped(ctx context.Context, dir string) error {
