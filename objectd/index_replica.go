@@ -63,7 +63,7 @@ func newIndexReplica(n *Node, d *disk, rec store.Recovered) (*indexReplica, erro
 	}
 	core, effects, err := index.New(index.Config{
 		Self: r.addr.replica, Chain: r.addr.chain, Machine: reloader{machine, r}, Recovered: recovered,
-		TickEvery: int64(n.cfg.TickEvery),
+		TickEvery: int64(n.cfg.TickEvery), StartedMs: n.cfg.Clock.Now().WallMs,
 	})
 	if err != nil {
 		return nil, err

@@ -141,6 +141,7 @@ func (p *indexProc) start() {
 	rec := p.recovered()
 	cfg := c.opt.Index
 	cfg.Chain, cfg.Self, cfg.Machine, cfg.Recovered = 1, p.id, p.machine, rec
+	cfg.StartedMs = p.n.clock.Now().WallMs
 	r, effects, err := index.NewMutated(cfg, c.off)
 	if err != nil {
 		c.w.Fail("replica %s does not start: %v", p.id, err)

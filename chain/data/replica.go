@@ -127,7 +127,6 @@ func NewMutant(conf Config, m mutant.Data) (*Replica, error) {
 			r.state.CommitPath = chain.ReplicaID{}
 		}
 	}
-	r.state.Boot++
 	return r, nil
 }
 
@@ -140,6 +139,7 @@ func (r *Replica) Step(now chain.Now, ev Event) []Effect {
 	r.now = max(r.now, now.Mono, 1) // 0 stands for "never"
 	if !r.started {
 		r.started = true
+		r.state.Boot = chain.NextBoot(r.state.Boot, now.WallMs)
 		r.persistState(waitState)
 	}
 	r.step(ev)

@@ -122,10 +122,11 @@ func (r *Replica) onAck(from chain.ReplicaID, m *Ack) {
 	if r.off.Off(mutant.HeadCountsDurable) {
 		committed = max(committed, min(m.Durable, r.durable))
 	}
-	if committed > r.durable && !r.off.Off(mutant.NoDurablePrefix) && !r.off.Off(mutant.CommitBeforeAll) {
-		// The tail commits nothing that is not on this disk: one of the two
-		// is wrong, and nothing is applied on the word of either.
-		r.strayed(l, fmt.Sprintf("says %d is committed, with %d durable upstream", committed, r.durable))
+	if committed > r.log.last().Seq && !r.off.Off(mutant.NoDurablePrefix) && !r.off.Off(mutant.CommitBeforeAll) {
+		// The tail commits nothing that was never here: one of the two is wrong,
+		// and nothing is applied on the word of either. (Here, but not on this
+		// disk, is what this disk lost and was fetched again: it is applied later.)
+		r.strayed(l, fmt.Sprintf("says %d is committed, and its predecessor's log ends at %d", committed, r.log.last().Seq))
 		return
 	}
 	r.commitTo(committed)

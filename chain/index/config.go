@@ -41,6 +41,9 @@ type Config struct {
 	// UnreachableAfter is the silence after which a neighbour that owes an
 	// answer is reported. Default 2 s.
 	UnreachableAfter int64
+	// StartedMs is the wall clock at this start, in milliseconds since 1970: the
+	// start's number is not below its seconds. 0: only the disk's counter counts.
+	StartedMs int64
 	// ClockSlackMs is how far ahead of its own clock a replica lets an entry's
 	// time jump, in milliseconds. Default 5000.
 	ClockSlackMs int64

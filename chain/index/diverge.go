@@ -36,9 +36,12 @@ func (r *Replica) cannotReproduce(at Mark) {
 	r.askDownstream()
 }
 
-// diverged ends this replica: it reports itself, and rejoins as a new incarnation.
 func (r *Replica) diverged(at Mark) {
-	detail := fmt.Sprintf("cannot reproduce digest %x of the log up to %s/%d", at.Digest, at.Epoch, at.Seq)
+	r.leave(fmt.Sprintf("cannot reproduce digest %x of the log up to %s/%d", at.Digest, at.Epoch, at.Seq))
+}
+
+// leave ends this replica: it reports itself, and rejoins as a new incarnation.
+func (r *Replica) leave(detail string) {
 	r.reports.set(chain.ReportDiverged, r.cfg.Self, detail)
 	r.report()
 	r.stop(detail)

@@ -48,6 +48,9 @@ type downLink struct {
 	// Invariant: received < next.
 	received, durable uint64
 	whole             bool
+	// opened is the end of this log when the stream began: everything that was
+	// ever committed without the receiver's knowledge lies at or before it.
+	opened uint64
 	free              int64
 	// next is the first entry not sent; what lies between received and next is in flight.
 	next uint64

@@ -37,6 +37,11 @@ func (l *downLink) needs() uint64 {
 
 // welcomeJoiner finds the newest position that both logs have.
 func (r *Replica) welcomeJoiner(l *downLink, m *Welcome) {
+	if m.Holding == HoldsRows && m.Marks[0].Seq > r.log.last().Seq && !r.off.Off(mutant.OlderServesOn) {
+		// It served once, and so did this replica then.
+		r.outdated(l, m.Marks[0])
+		return
+	}
 	if m.Holding != HoldsHalfNoBase && !r.beforeBase(m) {
 		for _, have := range slices.Backward(m.Marks) {
 			if mine, ok := r.log.mark(have.Seq); ok && mine == have {
@@ -149,10 +154,14 @@ func (p *commitPath) onDurable(r *Replica, token uint64) {
 	}
 }
 
+// mayFeed: before its first lease a tail may lack what its disk has lost, and a
+// joiner that has all of its log has not all that was acknowledged.
+func (r *Replica) mayFeed() bool { return r.isHead() || r.lease.had }
+
 // advanceJoin puts a joiner that has nearly everything on the commit path.
 func (r *Replica) advanceJoin() {
 	l := r.join
-	if l == nil || l.state != linkStreaming {
+	if l == nil || l.state != linkStreaming || !r.mayFeed() {
 		return
 	}
 	if r.state.CommitPath.IsZero() && l.whole && !r.off.Off(mutant.PromoteOffPath) {
@@ -169,7 +178,7 @@ func (r *Replica) advanceJoin() {
 // inSync: the joiner is persistently on the commit path and has the tail's log.
 func (p *commitPath) inSync(r *Replica) bool {
 	l := r.join
-	if l == nil || l.state != linkStreaming || !l.whole {
+	if l == nil || l.state != linkStreaming || !l.whole || !r.mayFeed() {
 		return false
 	}
 	if r.off.Off(mutant.PromoteOffPath) {

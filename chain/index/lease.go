@@ -14,6 +14,8 @@ type lease struct {
 	until chain.Instant
 	// held is the successor's request that waits for this replica's own lease.
 	held *LeaseRequest
+	// early is the successor's request that waits until it has this log.
+	early *LeaseRequest
 	// asked is when the last request was sent, granted when the last grant came.
 	asked, granted chain.Instant
 	// had: a lease was held in this epoch, so this member is settled.
@@ -88,6 +90,10 @@ func (r *Replica) onLeaseRequest(from chain.ReplicaID, m *LeaseRequest) {
 	if wasClosed {
 		r.lease.reopened = r.now.Mono
 	}
+	if !r.caughtUp(m.Boot) {
+		r.lease.early = m
+		return
+	}
 	left := r.cfg.Lease
 	if !r.isHead() && !r.off.Off(mutant.LeaseOutlivesParent) {
 		left = min(left, int64(r.lease.until)-int64(r.now.Mono))
@@ -103,6 +109,23 @@ func (r *Replica) onLeaseRequest(from chain.ReplicaID, m *LeaseRequest) {
 	}
 	r.recordGrant(r.now.Mono.Add(left))
 	r.send(from, &LeaseGrant{Epoch: m.Epoch, Boot: m.Boot, Sent: m.Sent, Duration: left})
+}
+
+// caughtUp reports whether the successor, in this start of it, has everything
+// that this log had when the stream to it was opened. Usually it always had; but
+// its disk may be an older image of itself, and then what it lacks was read or
+// acknowledged before.
+func (r *Replica) caughtUp(boot uint64) bool {
+	l := r.down
+	return l != nil && l.state == linkStreaming && l.ch.Accept>>32 == boot && l.received >= l.opened || r.off.Off(mutant.LeaseBeforeCaughtUp)
+}
+
+// answerEarly answers a request that came before its sender had this log.
+func (r *Replica) answerEarly() {
+	if m := r.lease.early; m != nil && r.caughtUp(m.Boot) {
+		r.lease.early = nil
+		r.onLeaseRequest(r.state.Config.Succ(r.cfg.Self), m)
+	}
 }
 
 // recordGrant keeps, for the epoch, until when a lease may be in use downstream.
@@ -135,6 +158,11 @@ func (r *Replica) onLeaseGrant(from chain.ReplicaID, m *LeaseGrant) {
 	}
 	if !r.lease.had {
 		r.lease.had = true
+		if !r.off.Off(mutant.LeaseBeforeCaughtUp) {
+			// Until now this log may have lacked what its disk has lost.
+			r.barrier = max(r.barrier, r.log.last().Seq)
+			r.path.target = max(r.path.target, r.log.last().Seq)
+		}
 		r.report()
 	}
 	if held := r.lease.held; held != nil {

@@ -21,7 +21,9 @@ func (r *Replica) configure(c *chain.Config) {
 	wasHead := r.isHead()
 	r.state.Config = c.Clone()
 	r.state.CommitPath = chain.ReplicaID{}
-	r.state.Boot = max(r.state.Boot, 1)
+	if r.state.Boot == 0 {
+		r.state.Boot = r.nextBoot(r.now.WallMs)
+	}
 	if r.waitFor() == 0 {
 		r.state.WaitedOut = c.Epoch
 	}
@@ -57,12 +59,19 @@ func (r *Replica) leaveEpoch(wasHead bool) {
 
 // restart takes up the configuration found on disk, with a new boot number.
 func (r *Replica) restart() {
-	r.state.Boot++
+	r.state.Boot = r.nextBoot(r.cfg.StartedMs)
 	if r.off.Off(mutant.PathNotPersisted) {
 		r.state.CommitPath = chain.ReplicaID{}
 	}
 	r.phase = phasePersisting
 	r.configToken = r.persistState()
+}
+
+func (r *Replica) nextBoot(wallMs int64) uint64 {
+	if r.off.Off(mutant.BootCounts) {
+		wallMs = 0
+	}
+	return chain.NextBoot(r.state.Boot, wallMs)
 }
 
 // started runs at the first step, which brings the first reading of the clock.
@@ -104,6 +113,10 @@ func (r *Replica) waitedOut() {
 // activate begins to act in the configuration's epoch.
 func (r *Replica) activate() {
 	r.phase = phaseActive
+	if r.isServing() && !r.whole() && !r.off.Off(mutant.OlderServesOn) {
+		r.leave("it serves, and its rows are those of a snapshot that was never completed here")
+		return
+	}
 	c := &r.state.Config
 	self := r.cfg.Self
 	held, lease := r.heldHello, r.lease.held

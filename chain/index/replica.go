@@ -229,6 +229,7 @@ func (r *Replica) flush() {
 	r.pump(r.down)
 	r.pump(r.join)
 	r.advanceJoin()
+	r.answerEarly()
 	if r.ackDue {
 		r.sendAck()
 	}

@@ -82,14 +82,22 @@ func (r *Replica) onWelcome(from chain.ReplicaID, m *Welcome) {
 		r.welcomeJoiner(l, m)
 		return
 	}
-	end, last := m.Marks[len(m.Marks)-1], r.log.last()
+	applied, end, last := m.Marks[0], m.Marks[len(m.Marks)-1], r.log.last()
+	if applied.Seq > last.Seq && !r.off.Off(mutant.OlderServesOn) {
+		r.outdated(l, applied)
+		return
+	}
 	if end.Seq > last.Seq {
 		r.successorAhead(l, m.Marks, end)
 		return
 	}
 	mine, ok := r.log.mark(end.Seq)
-	if !ok || mine.Epoch != end.Epoch {
-		r.strayed(l, fmt.Sprintf("its log ends at %s/%d, which is not in its predecessor's", end.Epoch, end.Seq))
+	if !ok {
+		r.strayed(l, fmt.Sprintf("its log ends at %s/%d, and its predecessor's reaches back to %d: it lacks what was applied", end.Epoch, end.Seq, r.log.base.Seq))
+		return
+	}
+	if mine.Epoch != end.Epoch {
+		r.parted(l, mine, end)
 		return
 	}
 	r.startStreaming(l, end.Seq)
@@ -103,18 +111,40 @@ func (r *Replica) onWelcome(from chain.ReplicaID, m *Welcome) {
 	}
 }
 
-// successorAhead fetches what this replica lost in a crash: nothing else makes
-// a successor longer than its predecessor.
+// successorAhead fetches what this replica lost in a crash.
 func (r *Replica) successorAhead(l *downLink, marks []Mark, end Mark) {
 	last := r.log.last()
 	for _, m := range marks {
-		if m == last {
+		switch {
+		case m == last:
 			l.state, l.at = linkFetching, end
 			r.send(l.to, &Fetch{Channel: l.ch, From: last.Seq + 1})
+			return
+		case m.Seq == last.Seq && m.Epoch != last.Epoch:
+			r.parted(l, last, m)
 			return
 		}
 	}
 	r.strayed(l, fmt.Sprintf("its log does not pass through its predecessor's end %s/%d", last.Epoch, last.Seq))
+}
+
+// outdated: another member has applied what was never in this log. What is
+// applied was on the disk of every Serving member, so this disk has lost it: it
+// is an older image of itself. It says so of itself; the other is right.
+func (r *Replica) outdated(l *downLink, applied Mark) {
+	last := r.log.last()
+	r.leave(fmt.Sprintf("%s has applied %s/%d, and the log here ends at %s/%d: this disk is an older image of itself", l.to, applied.Epoch, applied.Seq, last.Epoch, last.Seq))
+}
+
+// parted: at one position the two logs have entries of different epochs. Only a
+// joiner's log is ever cut, and what is cut is older than all that takes its
+// place, so the lower epoch is on a disk that has forgotten the cut.
+func (r *Replica) parted(l *downLink, mine, theirs Mark) {
+	if mine.Epoch.Less(theirs.Epoch) && !r.off.Off(mutant.OlderServesOn) {
+		r.leave(fmt.Sprintf("the log here has %s/%d where that of %s has %s/%d: this disk is an older image of itself", mine.Epoch, mine.Seq, l.to, theirs.Epoch, theirs.Seq))
+		return
+	}
+	r.strayed(l, fmt.Sprintf("its log has %s/%d where its predecessor's has %s/%d", theirs.Epoch, theirs.Seq, mine.Epoch, mine.Seq))
 }
 
 // strayed reports a Serving successor whose log is not this one's prefix, nor
@@ -127,7 +157,7 @@ func (r *Replica) strayed(l *downLink, detail string) {
 }
 
 func (r *Replica) startStreaming(l *downLink, received uint64) {
-	l.state = linkStreaming
+	l.state, l.opened = linkStreaming, r.log.last().Seq
 	l.received, l.ticked, l.next = received, received, received+1
 }
 
@@ -142,9 +172,13 @@ func (r *Replica) agree() {
 }
 
 // onFetch answers with entries, all of which are still in memory: what a
-// predecessor lacks is not committed.
+// predecessor lacks is not committed, unless its disk is an older image.
 func (r *Replica) onFetch(from chain.ReplicaID, m *Fetch) {
-	if !r.onStream(from, m.Channel) || m.From <= r.log.base.Seq || m.From > r.log.last().Seq {
+	if !r.onStream(from, m.Channel) || m.From > r.log.last().Seq {
+		return
+	}
+	if m.From <= r.log.base.Seq {
+		r.send(from, &Reset{Channel: m.Channel}) // applied meanwhile: it has lost more than it thought
 		return
 	}
 	r.send(from, &Fetched{Channel: r.up.ch, Entries: r.log.batch(m.From, r.log.last().Seq, r.cfg.BatchBytes)})

@@ -40,6 +40,9 @@ const (
 	CopyNothing               // the joiner's snapshot has no rows
 	JoinerAheadOfSource       // the tail sends a joiner what it has not synced
 	HandBackNotFinal          // a drained tail takes a late grant
+	OlderServesOn             // a replica whose disk has lost what others applied stays
+	LeaseBeforeCaughtUp       // a lease is granted before the child has the granter's log
+	BootCounts                // a start's number is one above that on disk, whatever the clock says
 	ruleCount
 )
 
