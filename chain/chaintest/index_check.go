@@ -52,7 +52,7 @@ func (c *indexCluster) firstApplied(p *indexProc, e *index.Entry) {
 		c.w.Fail("replica %s commits %d in epoch %s with %d of at least %d members", p.id, e.Seq, cfg.Epoch, len(cfg.Serving), cfg.MinAck)
 	}
 	for _, m := range cfg.Serving {
-		if q := c.procs[m]; q == nil || !q.wiped && !c.holds(q, e.Seq) {
+		if q := c.procs[m]; q == nil || !q.wiped && !c.holds(q, e.Seq) && !q.lost(e) {
 			c.w.Fail("replica %s commits %d in epoch %s, which %s has not on disk", p.id, e.Seq, cfg.Epoch, m)
 		}
 	}
@@ -92,7 +92,7 @@ func (c *indexCluster) check(p *indexProc) {
 func (c *indexCluster) checkRecoverable() {
 	n := uint64(len(c.check_.committed))
 	for _, r := range c.master.Config.Recoverable {
-		if p := c.procs[r]; !p.wiped && !c.holds(p, n) {
+		if p := c.procs[r]; !p.wiped && !c.holds(p, n) && !c.mending(r) {
 			c.w.Fail("%s is in the recoverable set of epoch %s and has not entry %d", r, c.master.Config.Epoch, n)
 		}
 	}

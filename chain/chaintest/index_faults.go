@@ -47,6 +47,10 @@ func (c *indexCluster) faults() {
 			return
 		}
 	}
+	if c.rollbacks && c.w.Chance(0.3) {
+		c.rollBack()
+		return
+	}
 	n := c.nodes[c.w.Rand.IntN(len(c.nodes))]
 	switch k := c.w.Rand.IntN(100); {
 	case k < 25:
@@ -294,7 +298,7 @@ func (c *indexCluster) drain() {
 func (c *indexCluster) wipe(n *indexNode) {
 	left := 0
 	for _, r := range c.master.Config.Recoverable {
-		if p := c.procs[r]; NodeOf(r) != n.id && p != nil && !p.wiped {
+		if p := c.procs[r]; NodeOf(r) != n.id && p != nil && !p.wiped && !c.mending(r) && !c.planner.left[r] {
 			left++
 		}
 	}

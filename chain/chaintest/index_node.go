@@ -15,6 +15,7 @@ type indexNode struct {
 	clock    *Clock
 	up       bool
 	paused   Real // nothing happens before
+	away     Real // it does not start before
 	replicas []*indexProc
 }
 
@@ -58,6 +59,7 @@ type indexProc struct {
 	// durable is what the disk certainly has.
 	durable durableLog
 	config  chain.Config // the newest that the replica persisted
+	rolled  rolled
 	booted  Real
 }
 
@@ -363,6 +365,10 @@ func (p *indexProc) mayAnswer(epoch chain.Epoch) bool {
 // reboot starts every replica of the node again.
 func (n *indexNode) reboot() {
 	if n.up {
+		return
+	}
+	if wait := n.away - n.c.w.Now(); wait > 0 {
+		n.c.w.After(int64(wait), n.reboot)
 		return
 	}
 	n.up = true

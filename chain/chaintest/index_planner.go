@@ -43,7 +43,12 @@ func (pl *planner) report(rep chain.Report) {
 	case chain.ReportSettled:
 		changed = c.master.Settle(rep.Epoch, rep.Replica)
 	case chain.ReportDiverged:
-		c.w.Fail("%s reports %s diverged: %s", rep.From, rep.Replica, rep.Detail)
+		if !c.procs[rep.Replica].rolled.ever {
+			c.w.Fail("%s reports %s diverged: %s", rep.From, rep.Replica, rep.Detail)
+		}
+		if rep.From == rep.Replica || rep.Epoch == c.master.Config.Epoch {
+			pl.left[rep.Replica] = true // the plan takes it out
+		}
 	case chain.ReportBehind:
 		if c.master.Config.IsSyncing(rep.Replica) {
 			pl.left[rep.Replica] = true
@@ -137,9 +142,7 @@ func (pl *planner) change() bool {
 // remove takes a member out, unless only settled members would be left whose
 // disks are gone: those never come back.
 func (pl *planner) remove(r chain.ReplicaID) bool {
-	left := pl.c.off.Off(mutant.UnsettledMayBeAlone) || slices.ContainsFunc(pl.c.master.Config.Settled, func(s chain.ReplicaID) bool {
-		return s != r && !pl.c.procs[s].wiped
-	})
+	left := pl.c.off.Off(mutant.UnsettledMayBeAlone) || pl.c.goodLeft(r)
 	return left && pl.c.master.Remove(r)
 }
 
@@ -152,7 +155,7 @@ func (pl *planner) settledEnough(r chain.ReplicaID) bool {
 // restart starts the chain from a member of the recoverable set that is there.
 func (pl *planner) restart() bool {
 	c := pl.c
-	rec := slices.DeleteFunc(slices.Clone(c.master.Config.Recoverable), func(r chain.ReplicaID) bool { return !pl.usable(r) })
+	rec := slices.DeleteFunc(slices.Clone(c.master.Config.Recoverable), func(r chain.ReplicaID) bool { return !pl.usable(r) || c.mending(r) })
 	if len(rec) == 0 {
 		return false
 	}

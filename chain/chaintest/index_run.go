@@ -17,6 +17,8 @@ type IndexOptions struct {
 	Ops int
 	// FaultTime is how long faults last, in simulated nanoseconds; 0 leaves it to the seed.
 	FaultTime int64
+	// Rollback lets disks come back as older images of themselves.
+	Rollback bool
 
 	off mutant.Set
 }
@@ -72,6 +74,7 @@ type indexCluster struct {
 	lastOp     uint64
 	quiet      bool
 	focus      focus
+	rollbacks  bool
 	check_     checker
 	refusals   map[chain.RefusalKind]int
 }
@@ -106,7 +109,7 @@ func (c *indexCluster) run(o IndexOptions) (err error) {
 
 func newIndexCluster(seed uint64, o IndexOptions) *indexCluster {
 	w := NewWorld(seed, NewTrace(o.Words))
-	c := &indexCluster{w: w, off: o.off, procs: map[chain.ReplicaID]*indexProc{}, refusals: map[chain.RefusalKind]int{}, focus: focusOf(seed)}
+	c := &indexCluster{w: w, off: o.off, procs: map[chain.ReplicaID]*indexProc{}, refusals: map[chain.RefusalKind]int{}, focus: focusOf(seed), rollbacks: o.Rollback}
 	c.opt = drawIndexShape(w)
 	c.net = NewNet(w, c.opt.Net, c.deliver)
 	c.check_ = checker{floor: make([]uint64, c.opt.Keys), tails: map[chain.Epoch]chain.ReplicaID{}, applied: map[uint64]Real{}}
@@ -239,9 +242,12 @@ func (c *indexCluster) push() {
 	}
 }
 
-// onStop: nothing in this world damages a log, so no replica may stop.
+// onStop: nothing in this world damages a log, so no replica may stop, but one
+// whose disk was rolled back.
 func (c *indexCluster) onStop(p *indexProc, reason string) {
-	c.w.Fail("replica %s stops: %s", p.id, reason)
+	if !p.rolled.ever {
+		c.w.Fail("replica %s stops: %s", p.id, reason)
+	}
 }
 
 // trace notes a step.

@@ -51,7 +51,7 @@ type downLink struct {
 	// opened is the end of this log when the stream began: everything that was
 	// ever committed without the receiver's knowledge lies at or before it.
 	opened uint64
-	free              int64
+	free   int64
 	// next is the first entry not sent; what lies between received and next is in flight.
 	next uint64
 	// What the last Append said, so that news is sent and nothing else.

@@ -31,7 +31,12 @@ func (r *Replica) hello(l *downLink) {
 // with its own successor: before that it may have lost, in a crash, entries
 // that its successor still has.
 func (r *Replica) onHello(from chain.ReplicaID, m *Hello) {
-	if from != r.state.Config.Pred(r.cfg.Self) || m.Stream < r.up.ch.Stream {
+	if from != r.state.Config.Pred(r.cfg.Self) {
+		return
+	}
+	if m.Stream < r.up.ch.Stream {
+		// It came late, or its sender has forgotten the newer one.
+		r.send(from, &Reset{Channel{Epoch: r.state.Config.Epoch, Stream: r.up.ch.Stream}})
 		return
 	}
 	if !r.agreed && !r.off.Off(mutant.HelloBeforeAgreed) {
@@ -212,10 +217,17 @@ func (r *Replica) onFetched(from chain.ReplicaID, m *Fetched) {
 // onReset: the receiver restarted, or never had this stream. Say hello again.
 func (r *Replica) onReset(from chain.ReplicaID, m *Reset) {
 	l := r.linkTo(from)
-	if l == nil || l.state == linkHello {
+	if l == nil {
 		return
 	}
-	if m.Channel == l.ch || m.Stream == 0 && l.ch.Accept < m.Accept {
+	if m.Accept == 0 && m.Stream > r.state.Boot<<32|uint64(r.streams) && !r.off.Off(mutant.OlderServesOn) {
+		r.leave(fmt.Sprintf("%s knows a stream %x of this replica, which this disk has forgotten: it is an older image of itself", from, m.Stream))
+		return
+	}
+	if l.state == linkHello {
+		return
+	}
+	if m.Channel == l.ch || m.Stream == 0 && l.ch.Accept>>32 != m.Accept>>32 {
 		r.hello(l)
 	}
 }
