@@ -28,6 +28,7 @@ import (
 //	run                 deliver and sync until nothing happens (held messages wait)
 //	pass 500ms          time passes, in ticks, with "run" after each
 //	crash A | start A   the process ends, losing what was not synced; and starts again
+//	image A | rollback A   keep what A's disk has; and, after a crash, put that in the disk's place
 //	drain A             an orderly stop begins
 //	status              where everyone stands
 type stage struct {
@@ -54,6 +55,7 @@ type actor struct {
 	tokens  []uint64 // of recs, 0 for a page
 	pages   []uint64
 	synced  int
+	image   int // what was synced when the image was taken
 	durable durableLog
 	rows    rows
 	applied index.Applied
@@ -116,6 +118,10 @@ func (s *stage) do(f []string) error {
 		return s.each(args, func(a *actor) { a.crash() })
 	case "start":
 		return s.each(args, func(a *actor) { a.start() })
+	case "image":
+		return s.each(args, func(a *actor) { a.image = a.synced })
+	case "rollback":
+		return s.each(args, func(a *actor) { a.rollBack() })
 	case "drain":
 		return s.each(args, func(a *actor) { a.step(index.Drain{}) })
 	case "status":

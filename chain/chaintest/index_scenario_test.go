@@ -27,6 +27,10 @@ var scenarioRules = map[string][]mutant.Rule{
 	"index_joiner_not_ahead.txt":      {mutant.JoinerAheadOfSource},
 	"index_report_then_restart.txt":   {mutant.PathNotPersisted},
 	"index_snapshot_under_writes.txt": {mutant.CopyNothing},
+	"index_rollback_head.txt":         {mutant.OlderServesOn},
+	"index_rollback_middle.txt":       {mutant.OlderServesOn},
+	"index_rollback_head_parted.txt":  {mutant.OlderServesOn},
+	"index_rollback_tail.txt":         {mutant.LeaseBeforeCaughtUp},
 }
 
 // TestIndexScenarios plays the stories of chain/testdata. A file is a list of

@@ -47,6 +47,17 @@ func (a *actor) crash() {
 	a.recs, a.tokens = a.recs[:a.synced], a.tokens[:a.synced]
 }
 
+// rollBack ends the process and makes its disk what it was in the image.
+func (a *actor) rollBack() {
+	a.r = nil
+	a.synced = a.image
+	a.recs, a.tokens = a.recs[:a.synced], a.tokens[:a.synced]
+	a.durable = durableLog{}
+	for i := range a.recs {
+		a.durable.add(&a.recs[i])
+	}
+}
+
 func (a *actor) step(ev index.Event) {
 	if a.r == nil {
 		a.s.say("%s is down", a.name)
