@@ -100,6 +100,8 @@ func (r *Replica) cloneRefused(o *op, kind chain.RefusalKind, detail string) {
 	switch {
 	case kind != chain.RefusedGone:
 		r.fail(o, kind, detail, tellBoth)
+	case o.up == 0 && !r.review.done:
+		r.fail(o, chain.RefusedNotReady, "the head's chunks are not compared with its successor's yet", tellBoth)
 	case o.up == 0:
 		// "Gone" is believed only from the head of the newest epoch: the rest
 		// of the chain has to confirm that this is it.

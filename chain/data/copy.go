@@ -22,8 +22,8 @@ type copying struct {
 	retryAt  chain.Instant
 	token    uint64
 	// page and owed say who waits for it; clones are operations that need it.
-	page, owed bool
-	clones     []*op
+	page, owed, review bool
+	clones             []*op
 	// repair: this replica's own copy is damaged, and its neighbours' may be too;
 	// they are asked in turn. other: the one that is not copySource is next.
 	repair, other bool
@@ -215,6 +215,10 @@ func (r *Replica) endCopy(c *copying, have bool) {
 		r.join.left--
 		r.checkPage()
 	}
+	if c.review {
+		r.review.left--
+		r.checkReview()
+	}
 	r.startCopies()
 }
 
@@ -318,6 +322,7 @@ func (r *Replica) tickCopies() {
 	if j := &r.join; j.phase == scanRemote && r.now >= j.askedAt.Add(r.conf.ResendAfter) {
 		r.askPage()
 	}
+	r.tickReview()
 	for _, c := range r.order {
 		if c.state == copyFetching && r.now >= c.askedAt.Add(5*r.conf.ResendAfter) {
 			r.fetch(c)

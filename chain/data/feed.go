@@ -60,6 +60,10 @@ func (r *Replica) handleJoin(m MsgJoin) {
 	if !r.isTail() || r.down == nil || !r.cfg.IsSyncing(r.down.peer) {
 		return
 	}
+	if !r.review.done {
+		r.review.wanted = &m
+		return
+	}
 	if r.feed != nil && r.feed.joiner == r.down.peer && r.feed.id == m.Feed {
 		r.feed.cut()
 		r.startFeed(true)

@@ -62,6 +62,7 @@ func (r *Replica) handleFeed(m MsgFeed) {
 	r.dropCopies()
 	r.join = join{feeding: true}
 	if !m.Resume {
+		r.review.fresh = true
 		r.state.Feed, r.state.SyncedTo, r.state.SyncDone = m.Feed, chain.ChunkID{}, false
 		r.persistState(waitOther)
 	}

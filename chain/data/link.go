@@ -245,6 +245,7 @@ func (r *Replica) sameStarts(l *link, h Link) bool {
 }
 
 func (r *Replica) learnStart(l *link, boot uint64) {
+	defer r.sourceStarted(l)
 	if l.boot != 0 {
 		*l = *r.newLink(l.peer)
 		l.boot, l.stuckAt = boot, 0

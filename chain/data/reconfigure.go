@@ -35,6 +35,7 @@ func (r *Replica) dropEpoch(next chain.Config) {
 	clear(r.told)
 	r.source.forget()
 	r.join = join{}
+	r.review.phase, r.review.wanted = scanIdle, nil
 	r.pathDurable, r.reported = false, false
 	if r.feed != nil {
 		r.feed.cut()
@@ -69,6 +70,7 @@ func (r *Replica) activate() {
 	if r.isJoiner() {
 		r.askFeed()
 	}
+	r.startReview()
 }
 
 // peerRestarted fails what depended on the neighbour's earlier start: it has

@@ -74,6 +74,7 @@ type Replica struct {
 	unreachAt   chain.Instant
 
 	join   join
+	review review
 	copies map[chain.ChunkID]*copying
 	order  []*copying
 	// reqs numbers the requests of this start to neighbours and to the store.
@@ -329,6 +330,9 @@ type Status struct {
 	SyncedTo chain.ChunkID
 	SyncDone bool
 	Copying  int
+	// Reviewed: in this start the chunks of this Serving replica were compared
+	// with a neighbour's, and what was missing was copied.
+	Reviewed bool
 	// CommitPath is the joiner for which this tail waits.
 	CommitPath chain.ReplicaID
 }
@@ -338,6 +342,6 @@ func (r *Replica) Status() Status {
 	return Status{
 		Config: r.newest().Clone(), Active: r.active, Serving: r.active && r.cfg.Position(r.self) >= 0,
 		Operations: len(r.ops), SyncedTo: r.state.SyncedTo, SyncDone: r.state.SyncDone,
-		Copying: len(r.copies), CommitPath: r.state.CommitPath,
+		Copying: len(r.copies), Reviewed: r.review.done, CommitPath: r.state.CommitPath,
 	}
 }

@@ -47,8 +47,11 @@ func (r *Replica) handleDatagram(l *link, body Body) {
 	case MsgFetch:
 		r.readFor(l, m)
 	case MsgPage:
-		if l == r.up {
+		switch {
+		case l == r.up && r.isJoiner():
 			r.handlePage(m)
+		case l == r.copySource():
+			r.takeReview(m)
 		}
 	case MsgPiece:
 		r.handlePiece(l, m)
@@ -83,6 +86,10 @@ func (r *Replica) pendingChunks() []chain.ChunkID {
 func (r *Replica) onListed(ev Listed) {
 	if ev.ID == r.join.req && r.join.phase == scanLocal {
 		r.localListed(ev)
+		return
+	}
+	if ev.ID == r.review.req && r.review.phase == scanLocal {
+		r.reviewListed(ev)
 		return
 	}
 	q, ok := r.source.lists[ev.ID]

@@ -23,4 +23,6 @@ type Data struct {
 	NoQuarantine bool
 	// NoSums: what a replica wrote is not compared with the caller's sums.
 	NoSums bool
+	// NoReview: a replica that starts does not compare what it holds.
+	NoReview bool
 }
