@@ -67,6 +67,23 @@ func inCommit() bool {
 	}
 }
 
+// begunByPebble reports whether this goroutine is Pebble's own, not one of ours
+// that called it.
+func begunByPebble() bool {
+	pcs := make([]uintptr, 256)
+	frames := runtime.CallersFrames(pcs[:runtime.Callers(2, pcs)])
+	first := ""
+	for {
+		f, more := frames.Next()
+		if !strings.HasPrefix(f.Function, "runtime.") {
+			first = f.Function
+		}
+		if !more {
+			return strings.HasPrefix(first, "github.com/cockroachdb/pebble/")
+		}
+	}
+}
+
 // guardRows runs a call into Pebble that writes. An error of it ends the store.
 func (s *Store) guardRows(op string, call func() error) (err error) {
 	defer func() {
@@ -120,14 +137,19 @@ func (s *Store) openRows(dir string) (*pebble.DB, error) {
 	return db, errors.Join(err, oerr)
 }
 
-// rowsBackgroundError is told of failed flushes and compactions, which Pebble
-// would try again. We do not, unless it is only the space.
+// rowsBackgroundError is told of flushes, compactions and looks at tables that
+// failed, which Pebble tries again at once and for ever. We do not, unless it is
+// only the space: the goroutine ends here, where it has nothing in hand, and
+// without its end Pebble begins no other.
 func (s *Store) rowsBackgroundError(err error) {
 	if vfs.IsNoSpace(err) {
 		s.log.Warn("no space to flush rows", slog.Any("error", err))
 		return
 	}
 	s.fail("flush or compact rows", err)
+	if begunByPebble() {
+		runtime.Goexit()
+	}
 }
 
 // readPosition gives the replay position; durable asks for what a crash now

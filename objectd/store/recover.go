@@ -108,7 +108,7 @@ func (s *Store) openOrRebuild(log []*segment) error {
 		return s.rebuild(log, dir)
 	}
 	s.db, err = s.openRows(dir)
-	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, pebble.ErrCorruption) {
+	if errors.Is(err, fs.ErrNotExist) || pebble.IsCorruptionError(err) {
 		// A crash while Pebble makes or switches its manifest may leave this.
 		s.log.Warn("the rows cannot be opened; rebuilding them from the log", slog.Any("error", err))
 		return s.rebuild(log, dir)

@@ -1,9 +1,12 @@
 package store
 
 import (
+	"bytes"
 	"fmt"
 	"math/rand/v2"
 	"path"
+	"runtime"
+	"strings"
 	"testing"
 	"time"
 
@@ -135,6 +138,34 @@ func damagedStore(t *testing.T, damage func(vfs.File) error) (s *Store, fails ch
 	return s, fails
 }
 
+// requireRest waits until no goroutine of Pebble's works: after a failure it would
+// begin again what failed, at once and for ever.
+func requireRest(t *testing.T) {
+	require.Eventually(t, func() bool {
+		stacks := make([]byte, 16<<20)
+		stacks = stacks[:runtime.Stack(stacks, true)]
+		for _, work := range []string{"pebble/v2.(*DB).flush", "pebble/v2.(*DB).compact", "pebble/v2.(*DB).collectTableStats"} {
+			if bytes.Contains(stacks, []byte(work)) {
+				return false
+			}
+		}
+		return true
+	}, 10*time.Second, time.Millisecond)
+}
+
+// A flush or a compaction that fails is not tried again, which would take a core
+// until the process ends.
+func TestAFailedFlushIsNotTriedAgain(t *testing.T) {
+	f := vfs.NewFault(vfs.NewMem())
+	s := open(t, f)
+	require.NoError(t, appendAll(s, created()))
+	f.Fail(vfs.OpCreate, func(op vfs.Op) bool { return path.Ext(op.Name) == ".sst" }, 0, true, vfs.ErrIO)
+	require.ErrorIs(t, keepRows(t, s, 1, 50), ErrFailed)
+	requireRest(t)
+	require.Equal(t, 1, f.Hits())
+	requireEnded(t, s)
+}
+
 // Rows found damaged in a compaction, which Pebble does in a goroutine of its
 // own, end the store and not the process: Pebble's word for damage is Fatalf.
 func TestRowsDamagedInACompactionEndTheStore(t *testing.T) {
@@ -150,6 +181,7 @@ func TestRowsDamagedInACompactionEndTheStore(t *testing.T) {
 			require.Equal(t, s.Failed(), end)
 			requireEnded(t, s)
 			require.Empty(t, fails, "OnFail is called once")
+			requireRest(t)
 		})
 	}
 }
@@ -174,4 +206,62 @@ func TestRowsDamagedUnderARead(t *testing.T) {
 			requireEnded(t, s)
 		})
 	}
+}
+
+// Open reads the tables' ends and the position: damage there is told, and no
+// goroutine of Pebble's that meets it later ends the process.
+func TestRowsDamagedAtOpen(t *testing.T) {
+	for name, from := range map[string]int64{"first block": 8, "footer": -40, "magic number": -4} {
+		t.Run(name, func(t *testing.T) {
+			mem := vfs.NewMem()
+			s := open(t, mem)
+			require.NoError(t, appendAll(s, created()))
+			require.NoError(t, keepRows(t, s, 1, 50))
+			require.NoError(t, s.Close())
+			damageRows(t, mem, func(f vfs.File) error {
+				size, err := f.Size()
+				if err != nil {
+					return err
+				}
+				_, err = f.WriteAt([]byte{0xaa, 0x55}, (from+size)%size)
+				return err
+			})
+			_, err := Open(testConfig(mem))
+			require.ErrorIs(t, err, ErrDamaged)
+			require.ErrorContains(t, err, "open")
+			requireRest(t)
+		})
+	}
+}
+
+// A manifest that cannot be read hides rows that the log still has: they are
+// made anew. (Pebble's mark of damage is not seen by the standard errors.Is.)
+func TestRowsOfADamagedManifestAreRebuilt(t *testing.T) {
+	mem := vfs.NewMem()
+	s := open(t, mem)
+	require.NoError(t, appendAll(s, created()))
+	require.NoError(t, keepRows(t, s, 1, 50))
+	require.NoError(t, s.Close())
+	dir := vfs.Join("d", rowsDir)
+	names, err := mem.List(dir)
+	require.NoError(t, err)
+	damaged := 0
+	for _, name := range names {
+		if !strings.HasPrefix(name, "MANIFEST-") {
+			continue
+		}
+		f, err := mem.OpenRW(vfs.Join(dir, name))
+		require.NoError(t, err)
+		_, err = f.WriteAt(bytes.Repeat([]byte{0xff}, 40), 0)
+		require.NoError(t, err)
+		require.NoError(t, f.Close())
+		damaged++
+	}
+	require.Positive(t, damaged)
+	s = open(t, mem)
+	all := s.Replicas()
+	require.Len(t, all, 1)
+	// The log alone does not say what was committed: the chain does.
+	require.EqualValues(t, 50, int(all[0].Applied.Seq)+len(all[0].Entries))
+	require.NoError(t, s.Close())
 }

@@ -112,6 +112,9 @@ func openError(dir string, err error) error {
 	if errors.As(err, &e) {
 		return err
 	}
+	if pebble.IsCorruptionError(err) {
+		return &Error{Kind: ErrDamaged, Op: "open", Detail: dir, Err: err}
+	}
 	return fmt.Errorf("store: open %s: %w", dir, err)
 }
 
