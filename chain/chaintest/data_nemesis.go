@@ -42,6 +42,10 @@ func (s *dataSim) nemesis() {
 func (s *dataSim) strike() {
 	w, f := s.w, &s.faults
 	n := s.nodes[w.Rand.IntN(len(s.nodes))]
+	if s.opt.Rollback && w.Chance(0.3) {
+		s.rollBack(n)
+		return
+	}
 	switch w.Rand.IntN(7) {
 	case 0:
 		if f.crash {
@@ -115,7 +119,7 @@ func (s *dataSim) mayLose(n *dataNode) bool {
 	}
 	left := 0
 	for _, r := range s.master.Config.Recoverable {
-		if o := s.nodes[NodeOf(r)-1]; o.id == r && o != n {
+		if o := s.nodes[NodeOf(r)-1]; o.id == r && o != n && !s.mending(o) {
 			left++
 		}
 	}
@@ -126,8 +130,10 @@ func (s *dataSim) mayLose(n *dataNode) bool {
 // a false suspicion after a lost disk would lose the data, and did not.
 func (s *dataSim) remove(r chain.ReplicaID) bool {
 	c := s.master.Config
-	if n := len(c.Serving) - 1; c.Position(r) >= 0 && n >= int(c.MinAck) {
-		alive := func(o chain.ReplicaID) bool { return o != r && s.nodes[NodeOf(o)-1].id == o }
+	if n := len(c.Serving) - 1; c.Position(r) >= 0 && (n >= int(c.MinAck) || n > 0 && s.opt.Rollback) {
+		alive := func(o chain.ReplicaID) bool {
+			return o != r && s.nodes[NodeOf(o)-1].id == o && !s.mending(s.nodes[NodeOf(o)-1])
+		}
 		if !slices.ContainsFunc(c.Serving, alive) {
 			return false
 		}
@@ -184,7 +190,7 @@ func (s *dataSim) plan() {
 func (s *dataSim) revive(dead chain.ReplicaID) {
 	for _, r := range s.master.Config.Recoverable {
 		n := s.nodes[NodeOf(r)-1]
-		if r != dead && n.id == r && n.up && s.master.Restart(r) {
+		if r != dead && n.id == r && n.up && !s.mending(n) && s.master.Restart(r) {
 			s.configured()
 			return
 		}

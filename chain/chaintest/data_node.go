@@ -18,6 +18,9 @@ type dataNode struct {
 	up  bool
 	// downAt is when it crashed.
 	downAt Real
+	// rolled: its disk came back as an older image; rolledEpoch is what it had.
+	rolled      bool
+	rolledEpoch chain.Epoch
 }
 
 func newDataNode(s *dataSim, n int) *dataNode {
@@ -66,6 +69,7 @@ func (n *dataNode) crash() {
 func (n *dataNode) wipe() {
 	n.crash()
 	n.id.Incarnation++
+	n.rolled = false
 	n.store = newDataStore(n)
 	n.sim.w.Trace.Say("%s node %d has an empty store", n.sim.w.Now(), n.n)
 }
@@ -100,7 +104,7 @@ func (n *dataNode) step(ev data.Event) {
 	if w.Trace.Words() {
 		n.sim.sayEvent(n, ev)
 	}
-	for _, e := range n.r.Step(n.clock.Now(), ev) {
+	for _, e := range n.r.Step(n.wall(), ev) {
 		n.do(e)
 	}
 }

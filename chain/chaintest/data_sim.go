@@ -28,6 +28,8 @@ type DataOptions struct {
 	Replica data.Config
 	// Words keeps the last lines of the trace.
 	Words int
+	// Rollback lets disks come back as older images of themselves.
+	Rollback bool
 	// Mutant leaves a rule out.
 	Mutant mutant.Data
 }
@@ -42,7 +44,7 @@ type DataResult struct {
 	// Words are the trace's last lines, if asked for.
 	Words string
 	// What happened, so that a test can see that the run was worth while.
-	Steps, Sealed, Cloned, Removed, Epochs, Promotions, Crashes, Wipes int
+	Steps, Sealed, Cloned, Removed, Epochs, Promotions, Crashes, Wipes, Rollbacks int
 }
 
 func (o *DataOptions) setDefaults() {
@@ -102,6 +104,8 @@ type dataChunk struct {
 	acked []byte
 	// removing: a removal was asked for; removed: it was acknowledged.
 	removing, removed bool
+	// undead: a disk that was rolled back has it again after its removal.
+	undead bool
 }
 
 // dataCall is a request that waits for its reply.
@@ -162,7 +166,7 @@ func pattern(id chain.ChunkID, try, size int) []byte {
 // present checks that a member of the recoverable set has an acknowledged chunk.
 func (s *dataSim) present(c *dataChunk, r chain.ReplicaID) {
 	n := s.nodes[NodeOf(r)-1]
-	if c.acked == nil || c.removing || n.id != r {
+	if c.acked == nil || c.removing || n.id != r || n.rolled && s.mending(n) {
 		return // n.id differs: its store was lost, and that was said
 	}
 	have, ok := n.store.sealed[c.id]
@@ -177,7 +181,7 @@ func (s *dataSim) present(c *dataChunk, r chain.ReplicaID) {
 // absent checks that a Serving member does not have a removed chunk.
 func (s *dataSim) absent(c *dataChunk, r chain.ReplicaID) {
 	n := s.nodes[NodeOf(r)-1]
-	if !c.removed || n.id != r {
+	if !c.removed || n.id != r || c.undead {
 		return
 	}
 	if _, ok := n.store.sealed[c.id]; ok {
@@ -210,6 +214,9 @@ func (s *dataSim) sealed(n *dataNode, have dataSealed) {
 	}
 	if !slices.ContainsFunc(c.tries, func(b []byte) bool { return bytes.Equal(b, have.bytes) }) {
 		s.w.Fail("node %d made bytes of %s readable that nobody wrote so", n.n, c.id)
+	}
+	if n.rolled && c.removing {
+		c.undead = true // copied, in an epoch that it forgot to have left, from one who missed the removal
 	}
 	s.checkChunk(c)
 }
@@ -310,6 +317,9 @@ func (s *dataSim) carryReport(n *dataNode, r chain.Report) {
 	s.net.Carry(n.n, 0, func() {
 		switch r.Kind {
 		case chain.ReportInSync:
+			if s.opt.Rollback && s.nodes[NodeOf(r.From)-1].id != r.From {
+				return // true, but a member that is mending would be left without a source
+			}
 			if s.master.Promote(r.Epoch, r.Replica) {
 				s.w.Trace.Say("%s master promotes node %d", s.w.Now(), NodeOf(r.Replica))
 				s.res.Promotions++

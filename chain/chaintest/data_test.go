@@ -73,12 +73,13 @@ func (r *DataResult) add(o *DataResult) {
 	r.Promotions += o.Promotions
 	r.Crashes += o.Crashes
 	r.Wipes += o.Wipes
+	r.Rollbacks += o.Rollbacks
 }
 
 func TestDataSeeds(t *testing.T) {
 	if *dataSeed != 0 {
 		opt := dataShapes(*dataSeed)
-		opt.Words = 20000
+		opt.Words, opt.Rollback = 20000, *rollFlag
 		res := RunData(*dataSeed, opt)
 		fmt.Println(res.Words)
 		require.NoError(t, res.Err)

@@ -88,6 +88,12 @@ func (d *Disk[T]) Crash() {
 	d.synced = keep
 }
 
+// Rollback makes the disk what it was when the first n records were durable.
+func (d *Disk[T]) Rollback(n int) {
+	d.gen++
+	d.recs, d.waiting, d.synced, d.syncing = d.recs[:n], nil, n, false
+}
+
 // Wipe makes the disk empty: another one is in its place.
 func (d *Disk[T]) Wipe() {
 	d.gen++

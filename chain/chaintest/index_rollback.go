@@ -146,10 +146,10 @@ func (p *indexProc) rollTo(n int) {
 		had[e.Seq] = e
 	}
 	epoch := p.durable.state.Config.Epoch
-	p.disk.recs, p.disk.synced = p.disk.recs[:n], n
+	p.disk.Rollback(n)
 	p.durable = durableLog{}
-	for i := range p.disk.recs {
-		p.durable.add(&p.disk.recs[i])
+	for i := range p.disk.Records() {
+		p.durable.add(&p.disk.Records()[i])
 	}
 	// What was applied then was committed.
 	p.flushed = 0

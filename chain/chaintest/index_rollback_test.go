@@ -13,7 +13,7 @@ import (
 func TestIndexRollbackSeeds(t *testing.T) {
 	var mu sync.Mutex
 	var failed []Result
-	forSeeds(*seedsFlag, func(seed uint64) bool {
+	forSeeds(*seedsFlag/2, func(seed uint64) bool {
 		res := RunIndex(seed, IndexOptions{Rollback: true})
 		mu.Lock()
 		defer mu.Unlock()

@@ -62,7 +62,7 @@ func (r *Replica) handleFeed(m MsgFeed) {
 	r.dropCopies()
 	r.join = join{feeding: true}
 	if !m.Resume {
-		r.review.fresh = true
+		r.review.began, r.review.fresh = true, false
 		r.state.Feed, r.state.SyncedTo, r.state.SyncDone = m.Feed, chain.ChunkID{}, false
 		r.persistState(waitOther)
 	}
@@ -196,6 +196,7 @@ func (r *Replica) checkPage() {
 // scanDone tells the source that everything it listed is here, durably.
 func (r *Replica) scanDone() {
 	if r.isJoiner() && r.join.feeding && r.join.phase == scanEnd && r.state.SyncDone {
+		r.review.fresh = r.review.began
 		r.send(r.up, nil, MsgScanned{Feed: r.state.Feed})
 	}
 }

@@ -35,7 +35,7 @@ func (r *Replica) dropEpoch(next chain.Config) {
 	clear(r.told)
 	r.source.forget()
 	r.join = join{}
-	r.review.phase, r.review.wanted = scanIdle, nil
+	r.review.phase, r.review.wanted, r.review.done = scanIdle, nil, false
 	r.pathDurable, r.reported = false, false
 	if r.feed != nil {
 		r.feed.cut()

@@ -13,42 +13,45 @@ import "catena/chain"
 // Until that is done it is nobody's source, and as head it does not say that a
 // chunk is gone. What it has and the neighbour lacks it keeps.
 type review struct {
-	// done: in this start everything was compared, or nobody was there to compare
-	// with. fresh: all that is here was listed by a source in this start.
-	done, fresh bool
-	phase       scanPhase
-	// after is how far it has come; it outlives epochs.
-	after   chain.ChunkID
-	req     uint64
-	askedAt chain.Instant
-	local   []Chunk
-	more    bool
-	limit   chain.ChunkID
-	last    bool
-	left    int
+	// done: in this epoch everything was compared, or nobody is there to compare
+	// with. Every epoch asks again: a disk that forgot its last epochs begins in
+	// an older one, among members who missed them too. joined: that is not needed
+	// in this start, because a scan from its beginning filled this replica, or it
+	// began with nothing and knew no older epoch. began: a joiner's scan began in
+	// this start; fresh: it came to its end.
+	done, joined, began, fresh bool
+	phase                      scanPhase
+	after                      chain.ChunkID // how far it has come
+	req                        uint64
+	askedAt                    chain.Instant
+	local                      []Chunk
+	more                       bool
+	limit                      chain.ChunkID
+	last                       bool
+	left                       int
 	// wanted is a joiner's question that waits for the end.
 	wanted *MsgJoin
 }
 
-// startReview begins, or goes on in a new epoch.
+// startReview begins in a new epoch.
 func (r *Replica) startReview() {
 	v := &r.review
-	v.phase, v.wanted = scanIdle, nil
+	v.phase, v.wanted, v.after, v.done = scanIdle, nil, chain.ChunkID{}, false
 	if r.cfg.Position(r.self) < 0 {
-		v.done, v.after = false, chain.ChunkID{}
+		v.joined = false
 		return
 	}
-	if v.fresh || r.copySource() == nil || r.mutant.NoReview {
-		r.endReview()
-	}
-	if !v.done {
+	v.joined = v.joined || v.fresh
+	v.fresh = false
+	if v.done = v.joined || r.copySource() == nil || r.mutant.NoReview; !v.done {
 		r.reviewPage()
 	}
 }
 
 func (r *Replica) endReview() {
 	v := &r.review
-	v.phase, v.done, v.fresh, v.local = scanEnd, true, false, nil
+	v.phase, v.done, v.local = scanEnd, true, nil
+	v.joined = v.joined || r.conf.Recovered.State == nil
 	if m := v.wanted; m != nil {
 		v.wanted = nil
 		r.handleJoin(*m)
