@@ -30,6 +30,7 @@ var scenarioRules = map[string][]mutant.Rule{
 	"index_rollback_head.txt":         {mutant.OlderServesOn},
 	"index_rollback_middle.txt":       {mutant.OlderServesOn},
 	"index_rollback_head_parted.txt":  {mutant.OlderServesOn},
+	"index_rollback_source.txt":       {mutant.OlderServesOn},
 	"index_rollback_tail.txt":         {mutant.LeaseBeforeCaughtUp},
 }
 

@@ -35,7 +35,7 @@ type FeedID struct {
 // State is what a replica persists beside its chunks. MarshalState encodes it.
 type State struct {
 	Config chain.Config
-	// Boot counts the starts of this replica. It is persisted before the
+	// Boot numbers the starts of this replica (chain.NextBoot). It is persisted before the
 	// replica acts, so a neighbour can tell a restart from a late message.
 	Boot uint64
 	// CommitPath is the joiner on this tail's commit path in Config.Epoch.

@@ -121,7 +121,7 @@ type State struct {
 	// SnapshotMax is the newest position that any page may have seen: the rows
 	// are consistent once everything up to it is applied.
 	SnapshotMax uint64
-	// Boot counts the starts of this replica. It is raised and persisted before
+	// Boot numbers the starts of this replica (chain.NextBoot). It is raised and persisted before
 	// the replica says anything, so that no stream, probe or lease request of an
 	// earlier start can be mistaken for one of this.
 	Boot uint64
