@@ -61,5 +61,16 @@ func comesBackOlder(t *testing.T, victim int, s uint64) {
 		stop()
 		settle(t, c, l, w)
 	}
+	// Whatever it lacked it has now: the two others are lost, one after the other.
+	for i := range 3 {
+		if i == victim {
+			continue
+		}
+		require.NoError(t, c.Stop())
+		_, err := c.Replace(c.Disks()[i])
+		require.NoError(t, err)
+		require.NoError(t, c.Start(ctx))
+		settle(t, c, l, w)
+	}
 	finish(t, c, l, w)
 }
