@@ -1,0 +1,235 @@
+package chaintest
+
+import (
+	"fmt"
+	"time"
+
+	"catena/chain/index"
+	"catena/chain/internal/mutant"
+)
+
+// The explorer visits, breadth first, every state that a small chain of real
+// index.Replicas can reach within the bounds of a scope, and checks each step
+// with the invariants of index_check.go. A violation comes with a shortest story
+// that leads to it, in words.
+//
+// What may happen in a state: a message arrives (the oldest of its link, or one
+// that strayed), strays (from then on it may arrive at any time, or never), or
+// arrives and strays; a disk finishes; a replica ends and starts again, with or
+// without what was on its way to the disk; the master makes a configuration; a
+// replica learns one; a client's command reaches a head; time passes.
+//
+// Reductions, and why each leaves nothing out that the scope's bounds do not:
+//
+//   - A read changes nothing, so every tail that may answer is read after every
+//     step, and what it answered is known from then on. So is every reply.
+//   - A lost message is one that never arrives: it stays in its link, strays, or
+//     is the oldest of a link that is full and gets another one.
+//   - A link is first in first out but for strays, of which a scope has few.
+//   - A restart takes no time, and a replica that is long down is one that
+//     nothing happens to. What is under way to a replica that ends is lost.
+//   - All clocks are the same and tick together; a replica that hears nothing
+//     does nothing by itself, so a later tick of its own adds only the moment.
+//   - The master hears what replicas report at once and acts on it at any later
+//     time in the same epoch.
+//   - State records alone under way are on disk at once, but in scopes with
+//     SlowState: before they are, a replica does nothing that it does not do
+//     later too.
+//   - Rows are read and pages written at once; after a restart the rows are as
+//     old as can be: all of the log is above them.
+//   - A chain begins whole and quiet: everyone has the first configuration, and
+//     the tail a lease.
+//
+// Steps of one replica are remembered: equal replicas do the same with the same
+// event at the same moment. States are compared by 128-bit fingerprints, so that
+// two different ones could be taken for one, with a probability that is
+// negligible beside what the bounds leave out.
+
+// Scope bounds an exploration. The replicas are called A, B, C, D.
+type Scope struct {
+	Name string
+	// Serving are the first members, head first; Replicas how many there are in
+	// all; the others may join.
+	Serving, Replicas int
+	MinAck            int
+	// Epochs is how many configurations there may be, the first counted.
+	Epochs int
+	// Ops are the clients' commands on one key, in this order.
+	Ops []opKind
+	// Crashes, Strays and Ticks are how many of each there may be at most.
+	Crashes, Strays, Ticks int
+	// Pass is what one tick may take, in twentieths of a lease.
+	Pass []int
+	// Link is how many messages a link holds.
+	Link int
+	// Remove, Join and Restart are whom the master may take out, add, and start
+	// a dead chain from; by letters. It promotes and settles as it is told.
+	Remove, Join, Restart string
+	// AnyConfig: a replica may learn every newer configuration, not only the newest.
+	AnyConfig bool
+	// SlowState: state records take time to reach the disk.
+	SlowState bool
+	// KeepInCrash: a crash may also leave all that was under way to the disk.
+	KeepInCrash bool
+}
+
+// ExploreOptions bound the work, not what is explored.
+type ExploreOptions struct {
+	// States and Time end the exploration when so many states were found, or so
+	// long was spent; 0 for no bound. It is then cut.
+	States int
+	Time   time.Duration
+	// Progress, if set, is told after each depth.
+	Progress func(depth, states, frontier int)
+
+	off mutant.Set
+}
+
+// Explored is what an exploration found.
+type Explored struct {
+	Scope string
+	// States were found, Transitions tried, Depth is the length of the longest
+	// shortest story; Steps the different steps of single replicas.
+	States, Transitions, Depth, Steps int
+	// Exhausted: there are no more states within the scope's bounds. Otherwise
+	// the exploration was cut, or ended with a violation.
+	Exhausted bool
+	// Err is the violation, and Story how it came about, a line a step.
+	Err   error
+	Story []string
+	Took  time.Duration
+}
+
+// String says what was found in one line.
+func (x Explored) String() string {
+	how := "cut"
+	switch {
+	case x.Err != nil:
+		how = "violation: " + x.Err.Error()
+	case x.Exhausted:
+		how = "exhausted"
+	}
+	return fmt.Sprintf("scope %s: %d states, %d transitions, depth %d, %d replica steps, %s: %s",
+		x.Scope, x.States, x.Transitions, x.Depth, x.Steps, x.Took.Round(10*time.Millisecond), how)
+}
+
+// Explore visits the states of a scope.
+func Explore(s Scope, o ExploreOptions) Explored {
+	began := time.Now()
+	x := newExplorer(s, o.off)
+	res := Explored{Scope: s.Name}
+	x.search(o, &res)
+	res.States, res.Steps, res.Took = len(x.origin), len(x.steps), time.Since(began)
+	return res
+}
+
+// origin is how a state was first reached.
+type origin struct {
+	from uint32
+	act  action
+}
+
+// search goes through the states by their distance from the first.
+func (x *explorer) search(o ExploreOptions, res *Explored) {
+	end := time.Time{}
+	if o.Time > 0 {
+		end = time.Now().Add(o.Time)
+	}
+	first, err := x.begin()
+	if err != nil {
+		res.Err = err
+		return
+	}
+	frontier, ids := []world{first}, []uint32{0}
+	x.seen[x.hash(&first)] = struct{}{}
+	x.origin = append(x.origin, origin{})
+	var acts []action
+	for len(frontier) > 0 {
+		var next []world
+		var nextIDs []uint32
+		for i := range frontier {
+			w := &frontier[i]
+			acts = x.choices(w, acts[:0])
+			for _, a := range acts {
+				res.Transitions++
+				n, err := x.after(w, a)
+				if err != nil {
+					res.Err, res.Depth = err, res.Depth+1
+					res.Story = x.story(ids[i], a)
+					return
+				}
+				h := x.hash(&n)
+				if _, ok := x.seen[h]; ok {
+					continue
+				}
+				x.seen[h] = struct{}{}
+				next = append(next, n)
+				nextIDs = append(nextIDs, uint32(len(x.origin)))
+				x.origin = append(x.origin, origin{from: ids[i], act: a})
+			}
+			if o.States > 0 && len(x.origin) >= o.States || i%256 == 0 && !end.IsZero() && time.Now().After(end) {
+				return
+			}
+		}
+		frontier, ids = next, nextIDs
+		if len(frontier) > 0 {
+			res.Depth++
+		}
+		if o.Progress != nil {
+			o.Progress(res.Depth, len(x.origin), len(frontier))
+		}
+	}
+	res.Exhausted = true
+}
+
+// story tells again how a state was reached, and what its last step led to.
+func (x *explorer) story(id uint32, last action) []string {
+	acts := []action{last}
+	for ; id != 0; id = x.origin[id].from {
+		acts = append(acts, x.origin[id].act)
+	}
+	w, _ := x.begin()
+	var lines []string
+	for i := len(acts) - 1; i >= 0; i-- {
+		line := fmt.Sprintf("%2d %s", len(acts)-i, x.describe(&w, acts[i]))
+		x.told = nil
+		x.tell = true
+		n, err := x.after(&w, acts[i])
+		x.tell = false
+		lines = append(lines, line)
+		for _, t := range x.told {
+			lines = append(lines, "     "+t)
+		}
+		if err != nil {
+			lines = append(lines, "     violation: "+err.Error())
+			break
+		}
+		w = n
+	}
+	return lines
+}
+
+// explorer holds what states share: each distinct replica, message, master and
+// record of what clients know has a number.
+type explorer struct {
+	scope  Scope
+	off    mutant.Set
+	seen   map[index.Hash]struct{}
+	origin []origin
+
+	nodes     []*xnode
+	nodeIDs   map[index.Hash]uint32
+	msgs      []*xmsg
+	msgIDs    map[index.Hash]uint32
+	masters   []*Master
+	masterIDs map[index.Hash]uint32
+	knowns    []*known
+	knownIDs  map[index.Hash]uint32
+	entries   map[entryKey]*index.Entry
+	steps     map[stepKey]*xstep
+
+	// bench is the one cluster to which the invariants are put.
+	bench *indexCluster
+	tell  bool
+	told  []string
+}
