@@ -6,13 +6,12 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
+	"log/slog"
 	"slices"
 	"time"
 
 	"catena/master/state"
 )
-
-func errorf(format string, args ...any) error { return fmt.Errorf(format, args...) }
 
 // drive is the driver: wherever the leader is, it brings what is observed and
 // what the log says together.
@@ -97,7 +96,7 @@ func (s *Server) found(v *voter) error {
 		st = v.fsm.state()
 	}
 	if st.Cluster != s.cfg.Cluster {
-		return errorf("%w: %s, not %s", errForeign, st.Cluster, s.cfg.Cluster)
+		return fmt.Errorf("%w: %s, not %s", errForeign, st.Cluster, s.cfg.Cluster)
 	}
 	return nil
 }
@@ -116,10 +115,7 @@ func (s *Server) reconcile(v *voter) {
 		done := 0
 		for i, err := range s.applyAll(v, cmds) {
 			if err != nil {
-				// Refused: the world moved on, and the next round plans anew.
-				// Anything else: the outcome is unknown, and the next leader does.
-				s.cfg.Logger.Debug("a change was not made", "change", cmds[i].String(), "err", err)
-				s.met.refused.Inc()
+				s.notMade(cmds[i], err)
 				continue
 			}
 			done++
@@ -190,19 +186,32 @@ func (s *Server) applyEntry(v *voter, cmds []state.Command) ([]state.Result, err
 	o, ok := f.Response().(outcome)
 	switch {
 	case !ok:
-		return nil, errorf("master: an answer of type %T", f.Response())
+		return nil, fmt.Errorf("master: an answer of type %T", f.Response())
 	case o.err != nil:
 		return nil, o.err
 	case len(o.results) != len(cmds):
-		return nil, errorf("master: %d answers to %d commands", len(o.results), len(cmds))
+		return nil, fmt.Errorf("master: %d answers to %d commands", len(o.results), len(cmds))
 	}
 	return o.results, nil
+}
+
+// notMade notes a change that failed. Refused is harmless: the world moved on,
+// and the next round plans anew. Otherwise the outcome is unknown, and whoever
+// leads next sees in the state what became of it.
+func (s *Server) notMade(cmd state.Command, err error) {
+	s.met.refused.Inc()
+	level := slog.LevelWarn
+	if refused := (*state.RefusedError)(nil); errors.As(err, &refused) {
+		level = slog.LevelDebug
+	}
+	s.cfg.Logger.Log(context.Background(), level, "a change was not made", "change", cmd.String(), "err", err)
 }
 
 // do carries out one command on an operator's word, at whatever voter leads.
 // An unknown outcome is tried again with the same op id.
 func (s *Server) do(ctx context.Context, cmd state.Command) error {
 	_, _ = rand.Read(cmd.Op[:]) // never fails
+	var last error
 	for {
 		if v := s.leader(); v != nil {
 			err := s.applyAll(v, []state.Command{cmd})[0]
@@ -210,12 +219,13 @@ func (s *Server) do(ctx context.Context, cmd state.Command) error {
 			if err == nil || errors.As(err, &refused) {
 				return err
 			}
+			last = err
 		}
 		t := time.NewTimer(s.cfg.Timing.Tick)
 		select {
 		case <-ctx.Done():
 			t.Stop()
-			return fmt.Errorf("%w: the outcome is unknown: %w", ErrNoLeader, ctx.Err())
+			return fmt.Errorf("%w: the outcome is unknown: %w (last try: %v)", ErrNoLeader, ctx.Err(), last)
 		case <-s.stopping:
 			t.Stop()
 			return ErrNoLeader

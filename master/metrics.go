@@ -1,6 +1,7 @@
 package master
 
 import (
+	"fmt"
 	"math"
 
 	"catena/chain"
@@ -54,7 +55,7 @@ func newMetrics(s *Server) (*metrics, error) {
 		if err := m.reg.Register(c); err != nil {
 			m.all = m.all[:i]
 			m.unregister()
-			return nil, errorf("master: metrics: %w", err)
+			return nil, fmt.Errorf("master: metrics: %w", err)
 		}
 	}
 	return m, nil

@@ -1,6 +1,7 @@
 package master
 
 import (
+	"fmt"
 	"slices"
 	"sync"
 	"time"
@@ -164,7 +165,7 @@ func (s *Server) StoreFailed(id chain.StoreID, err error) {
 	v := s.voters[id]
 	s.mu.Unlock()
 	if v != nil {
-		v.log.Kill(errorf("its store failed: %s", reason))
+		v.log.Kill(fmt.Errorf("its store failed: %s", reason))
 	}
 }
 

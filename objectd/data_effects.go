@@ -2,6 +2,7 @@ package objectd
 
 import (
 	"errors"
+	"fmt"
 
 	"catena/chain"
 	"catena/chain/data"
@@ -61,6 +62,8 @@ func (r *dataReplica) do(effect data.Effect) {
 		r.node.cfg.Master.Report(e.Report)
 	case data.Stop:
 		r.fail(r.refusal(chain.RefusedFailed, e.Reason))
+	default: // an effect that is not carried out must not pass for done
+		r.fail(r.refusal(chain.RefusedFailed, fmt.Sprintf("no driver for the effect %T", e)))
 	}
 }
 

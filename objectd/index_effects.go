@@ -1,6 +1,8 @@
 package objectd
 
 import (
+	"fmt"
+
 	"catena/chain"
 	"catena/chain/index"
 	"catena/chain/tablet"
@@ -65,6 +67,8 @@ func (r *indexReplica) do(effect index.Effect) {
 		r.node.cfg.Master.Report(e.Report)
 	case index.Stop:
 		r.fail(r.refusal(chain.RefusedFailed, e.Reason))
+	default: // an effect that is not carried out must not pass for done
+		r.fail(r.refusal(chain.RefusedFailed, fmt.Sprintf("no driver for the effect %T", e)))
 	}
 }
 

@@ -144,7 +144,7 @@ func (a *API) ownerIs(ctx context.Context, req *edge.Request, bucket, want strin
 	return nil
 }
 
-// owner gives the account of an id as documents show it.
+// ownerName gives the account of an id as documents show it.
 func (a *API) ownerName(req *edge.Request, id string) (string, string) {
 	if id == "" || id == req.Principal.ID {
 		return req.Principal.ID, req.Principal.DisplayName

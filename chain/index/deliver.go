@@ -25,7 +25,7 @@ func (r *Replica) deliver(env *chain.Envelope) {
 	case r.off.Off(mutant.NoEpochCheck) && r.phase == phaseActive:
 		r.dispatch(env.From, msg)
 	case epoch.Less(r.state.Config.Epoch):
-		r.tellNewer(env.From, epoch)
+		r.tellNewer(env.From)
 	case r.state.Config.Epoch.Less(epoch):
 		if !r.told {
 			r.told = true
@@ -40,7 +40,7 @@ func (r *Replica) deliver(env *chain.Envelope) {
 
 // tellNewer helps a replica that missed a configuration: only one that this
 // replica has on disk is passed on.
-func (r *Replica) tellNewer(to chain.ReplicaID, epoch chain.Epoch) {
+func (r *Replica) tellNewer(to chain.ReplicaID) {
 	if r.told || r.phase == phasePersisting {
 		return
 	}
@@ -60,8 +60,8 @@ func (r *Replica) hold(from chain.ReplicaID, msg Message) {
 	}
 }
 
-// dispatch acts on a message of the present epoch. Who may send what is
-// checked here: the successor's words from the successor only, and so on.
+// dispatch acts on a message of the present epoch. Each handler checks that its
+// message may come from that sender: an ack from the successor only, and so on.
 func (r *Replica) dispatch(from chain.ReplicaID, msg Message) {
 	switch m := msg.(type) {
 	case *Hello:

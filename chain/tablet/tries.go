@@ -14,7 +14,7 @@ type Tries struct {
 }
 
 // Next returns the command as its next try is to be sent. Call it just before
-// sending, and one of Refused or Lost after it unless there was an answer.
+// sending, and Failed or Lost after it unless there was an answer.
 func (t *Tries) Next(c Command) Command {
 	c.Repeat = c.Repeat || t.Sent
 	return c

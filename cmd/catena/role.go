@@ -26,15 +26,14 @@ const (
 )
 
 // serverRole adds masters, stores and gateway to the group. The DIRs are locked
-// and formed, the keys known. What fails here ends the start.
-func serverRole(ctx context.Context, env roleEnv) error {
+// and formed, the keys known. Nothing is started yet: each part starts, and may
+// fail, in its turn.
+func serverRole(env roleEnv) {
 	r := &role{roleEnv: env, clock: clock.System{}, fs: vfs.NewOS()}
-	env.SetReady(r.ready)
 	env.Group.Add(lifecycle.Part{Name: "masters", Start: r.startMasters, Stop: func(context.Context) error { return r.masters.Close() }})
 	env.Group.Add(lifecycle.Part{Name: "stores", Start: r.startStores, Stop: r.stopStores})
 	r.addWorkers()
 	r.addGateway()
-	return nil
 }
 
 // role is the three roles of one process, wired.
@@ -106,10 +105,13 @@ func (r *role) startStores(context.Context) error {
 		return err
 	}
 	r.masters.Subscribe(r.node.SetMap)
-	if r.client, err = client.New(client.Config{Node: r.node}); err == nil {
-		r.Operator.begin(r)
+	if r.client, err = client.New(client.Config{Node: r.node}); err != nil {
+		return err
 	}
-	return err
+	r.Operator.begin(r)
+	// Last: the admin listener asks already, and this publishes the fields above to it.
+	r.SetReady(r.ready)
+	return nil
 }
 
 // lostStores are those whose DIR has its identity but not its store, while
@@ -153,9 +155,6 @@ func replacedBy(rec identity.Record, id chain.StoreID) chain.StoreID {
 
 // ready says whether a map is known and some tail answers.
 func (r *role) ready(ctx context.Context) error {
-	if r.client == nil {
-		return errStarting
-	}
 	m := r.node.Map()
 	if m == nil {
 		return errNoMap

@@ -9,11 +9,8 @@ import (
 	"catena/objectd"
 )
 
-// Why a server is not ready.
-var (
-	errStarting = errors.New("starting")
-	errNoMap    = errors.New("no map is known yet")
-)
+// errNoMap is why a server is not ready whose masters have no state yet.
+var errNoMap = errors.New("no map is known yet")
 
 // masterLink is what the stores tell the masters of the same process.
 type masterLink struct{ r *role }

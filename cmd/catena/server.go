@@ -101,9 +101,7 @@ func serve(ctx context.Context, env environment, l config.Loaded, signals <-chan
 		return err
 	}
 	role := roleEnv{Operator: operator, Config: l.Config, Identity: set, Keys: k.Keys, TLS: serverTLS, Log: log, Metrics: reg, Group: group, SetReady: ready.set}
-	if err := serverRole(ctx, role); err != nil {
-		return err
-	}
+	serverRole(role)
 	err = group.Run(ctx, lifecycle.Options{
 		Signals: signals, DrainDelay: l.DrainDelay, DrainTimeout: l.DrainTimeout,
 		NotReady: ready.draining,

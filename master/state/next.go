@@ -181,7 +181,11 @@ func (p *planner) repair(c *Chain) *ChangeChain {
 // revive restarts a chain of which nobody serves any more.
 func (p *planner) revive(c *Chain) *ChangeChain {
 	cfg := &c.Config
-	if slices.ContainsFunc(cfg.Serving, func(r chain.ReplicaID) bool { return !p.obs.down(p.st, r.Store) }) {
+	serves := func(r chain.ReplicaID) bool {
+		_, left := p.diverged[reportKey{cfg.Chain, r}] // by its own word: it has stopped
+		return !left && !p.obs.down(p.st, r.Store)
+	}
+	if slices.ContainsFunc(cfg.Serving, serves) {
 		return nil
 	}
 	for _, r := range cfg.Recoverable {

@@ -264,6 +264,21 @@ func TestADivergedReplicaRejoinsAsANewIncarnation(t *testing.T) {
 	require.Equal(t, chain.ReplicaID{Store: bad.Store, Incarnation: 2}, s.cfg(1).Tail())
 }
 
+// A disk that came back older may be all that serves, and says itself that it
+// lacks what was acknowledged: another of the recoverable set has it.
+func TestASoleSurvivorThatLeavesGivesWayToTheRecoverableSet(t *testing.T) {
+	s := scene(t, 3, 3)
+	m := slices.Clone(s.cfg(1).Serving)
+	own := chain.Report{Kind: chain.ReportDiverged, Chain: 1, Epoch: s.cfg(1).Epoch, From: m[1], Replica: m[1], Detail: "older"}
+	s.set(int(m[0].Store[15]), Health{Incarnation: 1})
+	s.set(int(m[2].Store[15]), Health{Incarnation: 1})
+	require.NotContains(t, s.plan(own), "restart from", "nobody else is there")
+	s.set(int(m[0].Store[15]), Health{Alive: true, Incarnation: 1})
+	s.st.Chain(1).Config.Serving = []chain.ReplicaID{m[1]}
+	require.NotContains(t, s.plan(), "restart from", "it serves")
+	require.Contains(t, s.plan(own), "restart from "+m[0].String())
+}
+
 func TestTheLastSettledMemberStaysWhateverIsSaidOfIt(t *testing.T) {
 	s := scene(t, 1, 1)
 	c := s.cfg(1)
