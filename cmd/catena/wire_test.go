@@ -27,13 +27,23 @@ func TestMastersAndStores(t *testing.T) {
 	defer set.Close()
 	require.NoError(t, set.Form())
 	log := slog.New(slog.NewTextHandler(os.Stderr, nil))
-	r := &role{fs: vfs.NewOS(), roleEnv: roleEnv{Operator: &operator{}, Config: config.Default(), Identity: set, Log: log, Metrics: prometheus.NewRegistry(), Group: lifecycle.NewGroup(log)}}
+	ready := newReadiness()
+	r := &role{fs: vfs.NewOS(), roleEnv: roleEnv{Operator: &operator{}, Config: config.Default(), Identity: set, Log: log, Metrics: prometheus.NewRegistry(), Group: lifecycle.NewGroup(log), SetReady: ready.set}}
 	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
 	defer cancel()
+	// The admin listener asks from the first moment on.
+	asked := make(chan struct{})
+	go func() {
+		defer close(asked)
+		for ready.ask(ctx) != nil && ctx.Err() == nil {
+			time.Sleep(time.Millisecond)
+		}
+	}()
 	require.NoError(t, r.startMasters(ctx))
 	require.NoError(t, r.startStores(ctx))
 	require.NoError(t, r.masters.WaitReady(ctx))
-	require.Eventually(t, func() bool { return r.ready(ctx) == nil }, 15*time.Second, 5*time.Millisecond)
+	<-asked
+	require.NoError(t, ctx.Err(), "it never said ready")
 	cmd := tablet.Command{Op: chain.OpID{1}, Action: &tablet.Empty{}}
 	a, err := r.client.Do(ctx, cmd.Owner(), cmd)
 	require.NoError(t, err)
