@@ -1,6 +1,7 @@
 package s3api
 
 import (
+	"bytes"
 	"context"
 
 	"catena/s3api/edge"
@@ -86,7 +87,7 @@ func (a *API) constraint(req *edge.Request) (string, error) {
 	if err != nil || len(body) == 0 {
 		return "", err
 	}
-	cfg, err := s3xml.DecodeCreateBucketConfiguration(bytesReader(body))
+	cfg, err := s3xml.DecodeCreateBucketConfiguration(bytes.NewReader(body))
 	if err != nil {
 		return "", err
 	}

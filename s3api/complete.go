@@ -1,6 +1,7 @@
 package s3api
 
 import (
+	"bytes"
 	"context"
 	"strconv"
 
@@ -74,7 +75,7 @@ func (a *API) completion(req *edge.Request) (objects.Complete, error) {
 	if len(body) == 0 {
 		return c, s3err.New(s3err.MalformedXML)
 	}
-	parts, err := s3xml.DecodeCompleteMultipartUpload(bytesReader(body))
+	parts, err := s3xml.DecodeCompleteMultipartUpload(bytes.NewReader(body))
 	if err != nil {
 		return c, err
 	}

@@ -1,6 +1,7 @@
 package s3api
 
 import (
+	"bytes"
 	"context"
 
 	"catena/s3api/checksum"
@@ -44,7 +45,7 @@ func (a *API) deleteObjects(ctx context.Context, req *edge.Request) (*edge.Respo
 	if len(body) == 0 {
 		return nil, s3err.New(s3err.MissingRequestBodyError)
 	}
-	doc, err := s3xml.DecodeDelete(bytesReader(body))
+	doc, err := s3xml.DecodeDelete(bytes.NewReader(body))
 	if err != nil {
 		return nil, err
 	}

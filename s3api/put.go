@@ -1,19 +1,17 @@
 package s3api
 
 import (
-	"bytes"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
-	"io"
 
 	"catena/s3api/checksum"
 	"catena/s3api/edge"
 	"catena/s3api/objects"
 )
 
-func bytesReader(b []byte) io.Reader { return bytes.NewReader(b) }
-
+// putObject hands headers and body to the backend, which reads and verifies the
+// body; nothing is visible before the one command is committed (cluster/put.go).
 func (a *API) putObject(ctx context.Context, req *edge.Request) (*edge.Response, error) {
 	meta, err := metaOf(req)
 	if err != nil {
