@@ -34,6 +34,13 @@ func TestSumCountsOnlyPassedSlicesOfTheSameHash(t *testing.T) {
 	require.NoError(t, err)
 	require.True(t, failed)
 
+	tester := filepath.Join(root, "pkg", "pkgtest", "t.go")
+	require.NoError(t, os.MkdirAll(filepath.Dir(tester), 0o755))
+	require.NoError(t, os.WriteFile(tester, []byte("package pkgtest"), 0o644))
+	same, err := Hash(root, "pkg")
+	require.NoError(t, err)
+	require.Equal(t, hash, same, "test code is not under test")
+
 	require.NoError(t, os.WriteFile(src, []byte("package a // changed"), 0o644))
 	changed, err := Hash(root, "pkg")
 	require.NoError(t, err)
