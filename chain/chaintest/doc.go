@@ -9,6 +9,10 @@
 // A rule of the protocol can be left out (chain/internal/mutant), to show that
 // the checks would see it missing.
 //
+// A small chain can also be explored (explore.go): every state that it can reach
+// within the bounds of a Scope, with the same invariants and a shortest story for
+// a violation.
+//
 // The world (world.go, net.go, clock.go, disk.go, master.go, trace.go) knows
 // nothing of either protocol; index_*.go and data_*.go put replicas into it.
 package chaintest

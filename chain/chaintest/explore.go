@@ -1,6 +1,7 @@
 package chaintest
 
 import (
+	"cmp"
 	"fmt"
 	"time"
 
@@ -35,8 +36,9 @@ import (
 //   - State records alone under way are on disk at once, but in scopes with
 //     SlowState: before they are, a replica does nothing that it does not do
 //     later too.
-//   - Rows are read and pages written at once; after a restart the rows are as
-//     old as can be: all of the log is above them.
+//   - Pages of a snapshot are read and handed in at once, but in scopes with
+//     SlowPages; after a restart the rows are as old as can be: all of the log is
+//     above them.
 //   - A chain begins whole and quiet: everyone has the first configuration, and
 //     the tail a lease.
 //
@@ -51,26 +53,56 @@ type Scope struct {
 	// Serving are the first members, head first; Replicas how many there are in
 	// all; the others may join.
 	Serving, Replicas int
-	MinAck            int
+	// MinAck is 2 if it is 0.
+	MinAck int
 	// Epochs is how many configurations there may be, the first counted.
 	Epochs int
 	// Ops are the clients' commands on one key, in this order.
 	Ops []opKind
 	// Crashes, Strays and Ticks are how many of each there may be at most.
 	Crashes, Strays, Ticks int
-	// Pass is what one tick may take, in twentieths of a lease.
+	// Fail are the replicas that may crash, by letters; empty for all.
+	Fail string
+	// Pass is what one tick may take, in twentieths of a lease. If empty, ticks
+	// are so long that every lease runs out.
 	Pass []int
-	// Link is how many messages a link holds.
+	// Drains is how often a tail may be told to hand back its lease.
+	Drains int
+	// Warm puts are committed everywhere before the story begins.
+	Warm int
+	// Retain is how many applied entries a replica keeps in memory; 0 for 8. A
+	// joiner that needs an older one takes a snapshot.
+	Retain int
+	// Window is the replicas'; 0 for 8. With 2, every entry is acknowledged
+	// as it comes; with 8, only when it is committed.
+	Window int
+	// Link is how many messages a link holds; 0 for 3.
 	Link int
 	// Remove, Join and Restart are whom the master may take out, add, and start
 	// a dead chain from; by letters. It promotes and settles as it is told.
 	Remove, Join, Restart string
-	// AnyConfig: a replica may learn every newer configuration, not only the newest.
+	// AnyConfig: a replica may learn every newer configuration, not only the
+	// newest, and also that it is no longer a member.
 	AnyConfig bool
 	// SlowState: state records take time to reach the disk.
 	SlowState bool
+	// PageRows is how many rows a page of a snapshot has; 0 for 2.
+	PageRows int
+	// SlowPages: a page of a snapshot is handed in some time after it was read.
+	SlowPages bool
 	// KeepInCrash: a crash may also leave all that was under way to the disk.
 	KeepInCrash bool
+}
+
+// withDefaults fills what is zero.
+func (s Scope) withDefaults() Scope {
+	s.MinAck, s.Link = cmp.Or(s.MinAck, 2), cmp.Or(s.Link, 3)
+	s.Window, s.Retain = cmp.Or(s.Window, 8), cmp.Or(s.Retain, 8)
+	s.PageRows = cmp.Or(s.PageRows, 2)
+	if len(s.Pass) == 0 {
+		s.Pass = []int{21}
+	}
+	return s
 }
 
 // ExploreOptions bound the work, not what is explored.
@@ -91,6 +123,9 @@ type Explored struct {
 	// States were found, Transitions tried, Depth is the length of the longest
 	// shortest story; Steps the different steps of single replicas.
 	States, Transitions, Depth, Steps int
+	// Epochs, Entries and Answers are the most configurations, committed entries
+	// and answered commands of any state: what the bounds let the chain reach.
+	Epochs, Entries, Answers int
 	// Exhausted: there are no more states within the scope's bounds. Otherwise
 	// the exploration was cut, or ended with a violation.
 	Exhausted bool
@@ -109,17 +144,27 @@ func (x Explored) String() string {
 	case x.Exhausted:
 		how = "exhausted"
 	}
-	return fmt.Sprintf("scope %s: %d states, %d transitions, depth %d, %d replica steps, %s: %s",
-		x.Scope, x.States, x.Transitions, x.Depth, x.Steps, x.Took.Round(10*time.Millisecond), how)
+	return fmt.Sprintf("scope %s: %d states, %d transitions, depth %d, %d replica steps, up to %d epochs, %d entries, %d answers, %s: %s",
+		x.Scope, x.States, x.Transitions, x.Depth, x.Steps, x.Epochs, x.Entries, x.Answers, x.Took.Round(10*time.Millisecond), how)
 }
 
 // Explore visits the states of a scope.
 func Explore(s Scope, o ExploreOptions) Explored {
 	began := time.Now()
-	x := newExplorer(s, o.off)
+	x := newExplorer(s.withDefaults(), o.off)
 	res := Explored{Scope: s.Name}
 	x.search(o, &res)
 	res.States, res.Steps, res.Took = len(x.origin), len(x.steps), time.Since(began)
+	for _, m := range x.masters {
+		res.Epochs = max(res.Epochs, len(m.History))
+	}
+	for _, k := range x.knowns {
+		n := 0
+		for _, c := range k.calls {
+			n += int(boolBit(c.ended))
+		}
+		res.Entries, res.Answers = max(res.Entries, len(k.committed)), max(res.Answers, n)
+	}
 	return res
 }
 
@@ -137,7 +182,7 @@ func (x *explorer) search(o ExploreOptions, res *Explored) {
 	}
 	first, err := x.begin()
 	if err != nil {
-		res.Err = err
+		res.Err, res.Story = err, []string{"while the chain begins", "violation: " + err.Error()}
 		return
 	}
 	frontier, ids := []world{first}, []uint32{0}
@@ -227,6 +272,7 @@ type explorer struct {
 	knownIDs  map[index.Hash]uint32
 	entries   map[entryKey]*index.Entry
 	steps     map[stepKey]*xstep
+	planned   map[planKey]uint32
 
 	// bench is the one cluster to which the invariants are put.
 	bench *indexCluster

@@ -5,7 +5,6 @@ import (
 	"slices"
 	"strings"
 
-	"catena/chain"
 	"catena/chain/index"
 	"catena/chain/internal/mutant"
 )
@@ -22,6 +21,8 @@ const (
 	actPropose                // the next command reaches a
 	actLearn                  // a learns the configuration at b of the master's log
 	actPass                   // b twentieths of a lease pass
+	actPage                   // a hands in a page that it has read
+	actDrain                  // a is told to hand back its lease
 	actRemove                 // the master removes a
 	actJoin                   // ... adds a as a joiner
 	actPromote                // ... promotes a
@@ -43,19 +44,25 @@ func (x *explorer) choices(w *world, acts []action) []action {
 		if len(n.under) > 0 {
 			acts = append(acts, action{actSync, i, 0})
 		}
-		if int(w.crashes) < sc.Crashes && n.durable.state != nil {
+		if n.page != nil {
+			acts = append(acts, action{actPage, i, 0})
+		}
+		if int(w.crashes) < sc.Crashes && n.durable.state != nil && (sc.Fail == "" || strings.Contains(sc.Fail, letter(int(i)))) {
 			acts = append(acts, action{actCrash, i, 0})
 			if sc.KeepInCrash && len(n.under) > 0 {
 				acts = append(acts, action{actCrash, i, 1})
 			}
 		}
 		st := n.r.Status()
-		if int(w.issued) < len(sc.Ops) && st.Active && st.Config.Head() == n.id {
+		if int(w.issued) < sc.Warm+len(sc.Ops) && st.Active && st.Config.Head() == n.id {
 			acts = append(acts, action{actPropose, i, 0})
+		}
+		if int(w.drains) < sc.Drains && st.Active && st.Config.Tail() == n.id {
+			acts = append(acts, action{actDrain, i, 0})
 		}
 		h := x.masters[w.master].History
 		for k := len(h) - 1; k >= 0 && st.Config.Epoch.Less(h[k].Epoch); k-- {
-			if !st.Config.Epoch.IsZero() || h[k].Member(n.id) {
+			if h[k].Member(n.id) || sc.AnyConfig && !st.Config.Epoch.IsZero() {
 				acts = append(acts, action{actLearn, i, uint8(k)})
 			}
 			if !sc.AnyConfig {
@@ -74,20 +81,25 @@ func (x *explorer) choices(w *world, acts []action) []action {
 func (x *explorer) arrivals(w *world, acts []action) []action {
 	last := -1
 	for i, f := range w.flight[:w.flying] {
-		if f.place == astray {
-			acts = append(acts, action{actDeliver, astray, uint8(i)})
+		place := f.place()
+		first := int(place) != last || place == astray
+		last = int(place)
+		if !first || x.early(w, f) {
 			continue
 		}
-		if int(f.place) == last {
-			continue
-		}
-		last = int(f.place)
-		acts = append(acts, action{actDeliver, f.place, uint8(i)})
-		if int(w.strays) < x.scope.Strays {
-			acts = append(acts, action{actStray, f.place, uint8(i)}, action{actRepeat, f.place, uint8(i)})
+		acts = append(acts, action{actDeliver, place, uint8(i)})
+		if place != astray && int(w.strays) < x.scope.Strays {
+			acts = append(acts, action{actStray, place, uint8(i)}, action{actRepeat, place, uint8(i)})
 		}
 	}
 	return acts
+}
+
+// early: the receiver has not the message's epoch. It would only ask for the
+// configuration, which it may learn at any time; a Hello brings it.
+func (x *explorer) early(w *world, f flying) bool {
+	m := x.msgs[f.msg()]
+	return x.nodes[w.nodes[m.to]].epoch.Less(m.epoch) && !m.hello && !x.off.Off(mutant.NoEpochCheck)
 }
 
 // plans are the configurations that the master may make.
@@ -130,10 +142,13 @@ func (x *explorer) after(w *world, a action) (world, error) {
 	if t.failed == nil {
 		t.verify()
 	}
+	if t.failed != nil {
+		return n, readable(t.failed)
+	}
 	if t.changed {
 		n.known = x.addKnown(t.k)
 	}
-	return n, t.failed
+	return n, nil
 }
 
 // turn is an action under way.
@@ -143,6 +158,7 @@ type turn struct {
 	bench   *indexCluster
 	k       *known
 	changed bool // k is a copy
+	stepped uint8
 	failed  error
 }
 
@@ -167,15 +183,15 @@ func (t *turn) do(a action) {
 	w, x := t.w, t.x
 	switch a.kind {
 	case actDeliver:
-		t.arrive(w.take(int(a.b)).msg)
+		t.arrive(w.take(int(a.b)).msg())
 	case actStray:
 		w.strays++
-		w.put(astray, w.take(int(a.b)).msg, x.scope.Link)
+		w.put(astray, w.take(int(a.b)).msg(), x.scope.Link)
 	case actRepeat:
 		w.strays++
 		f := w.take(int(a.b))
-		w.put(astray, f.msg, x.scope.Link)
-		t.arrive(f.msg)
+		w.put(astray, f.msg(), x.scope.Link)
+		t.arrive(f.msg())
 	case actSync:
 		t.step(int(a.a), a, 0, func(s *stepping) { s.sync() })
 	case actCrash:
@@ -187,6 +203,15 @@ func (t *turn) do(a action) {
 	case actLearn:
 		cfg := x.masters[w.master].History[a.b]
 		t.step(int(a.a), a, w.master<<8|uint32(a.b), func(s *stepping) { s.step(index.Configure{Config: cfg}) })
+	case actPage:
+		t.step(int(a.a), a, 0, func(s *stepping) {
+			page := *s.n.page
+			s.n.page = nil
+			s.step(page)
+		})
+	case actDrain:
+		w.drains++
+		t.step(int(a.a), a, 0, func(s *stepping) { s.step(index.Drain{}) })
 	case actPass:
 		w.ticks++
 		w.now += a.b
@@ -200,36 +225,53 @@ func (t *turn) do(a action) {
 
 // plan makes a configuration, as the rules of the master allow.
 func (t *turn) plan(a action) {
-	old := t.x.masters[t.w.master]
-	m := *old
-	m.History = slices.Clip(old.History)
-	id := letterID(int(a.a))
+	key := planKey{t.w.master, a.kind, a.a}
+	next, ok := t.x.planned[key]
+	if !ok {
+		next = t.x.plan(key)
+		t.x.planned[key] = next
+	}
+	if next == t.w.master {
+		return
+	}
+	t.w.master = next
+	t.bench.master = t.x.masters[next]
+	if !t.x.off.Off(mutant.ReportAnyEpoch) {
+		t.w.reports = 0
+	}
+}
+
+// planKey is a change that the master may make.
+type planKey struct {
+	master uint32
+	kind   actKind
+	who    uint8
+}
+
+// plan returns the master after a change; the same one if its rules forbid it.
+// A report that it acts on is of the present epoch: others are not kept.
+func (x *explorer) plan(key planKey) uint32 {
+	m := *x.masters[key.master]
+	m.History = slices.Clip(m.History)
+	id := letterID(int(key.who))
 	ok := false
-	switch a.kind {
+	switch key.kind {
 	case actRemove:
 		ok = m.Remove(id)
 	case actJoin:
 		ok = m.Join(id)
 	case actPromote:
-		ok = m.Promote(t.reportEpoch(), id)
+		ok = m.Promote(m.Config.Epoch, id)
 	case actSettle:
 		ok = m.Settle(m.Config.Epoch, id)
 	case actRestart:
 		ok = m.Restart(id)
 	}
 	if !ok {
-		return
+		return key.master
 	}
-	t.w.master = t.x.addMaster(&m)
-	t.bench.master = &m
-	if !t.x.off.Off(mutant.ReportAnyEpoch) {
-		t.w.reports = 0
-	}
+	return x.addMaster(&m)
 }
-
-// reportEpoch is the present one: reports of others are not kept, but when the
-// master is to believe them.
-func (t *turn) reportEpoch() chain.Epoch { return t.bench.master.Config.Epoch }
 
 func (t *turn) arrive(msg uint32) {
 	m := t.x.msgs[msg]
@@ -241,7 +283,7 @@ func (t *turn) propose(at int) {
 	i := w.issued
 	w.issued++
 	k := t.knows()
-	k.calls[i] = called{begun: true, node: uint8(at), floor: k.floor}
+	k.calls[i] = called{begun: true, floor: k.floor}
 	t.step(at, action{kind: actPropose}, uint32(i), func(s *stepping) {
 		cmd := x.command(i)
 		s.step(index.Propose{ID: cmd.op, Command: cmd, Given: s.n.rows.gather(cmd)})
@@ -250,7 +292,10 @@ func (t *turn) propose(at int) {
 
 func (x *explorer) command(i uint8) command {
 	op := uint64(i) + 1
-	return command{op: op, kind: x.scope.Ops[i], value: op}
+	if int(i) < x.scope.Warm {
+		return command{op: op, kind: opPut, value: op}
+	}
+	return command{op: op, kind: x.scope.Ops[int(i)-x.scope.Warm], value: op}
 }
 
 // knows is the record of what is known, to be changed.
@@ -272,11 +317,14 @@ func (t *turn) step(at int, a action, arg uint32, event func(*stepping)) {
 		return
 	}
 	t.w.nodes[at] = st.next
+	t.stepped |= 1 << at
 	n := t.x.nodes[st.next]
 	t.bench.procs[n.id] = &n.indexProc
+	t.x.outdate(t.w, at)
 	for _, id := range st.sent {
-		m := t.x.msgs[id]
-		t.w.put(link(m.from, m.to), id, t.x.scope.Link)
+		if m := t.x.msgs[id]; !t.x.outdated(t.w, m) {
+			t.w.put(link(m.from, m.to), id, t.x.scope.Link)
+		}
 	}
 	if t.x.tell {
 		t.x.tellStep(at, st)
@@ -302,7 +350,7 @@ func (s *stepping) crash(keep bool) {
 func (x *explorer) describe(w *world, a action) string {
 	who := letter(int(a.a))
 	arrow := func(f flying) string {
-		m := x.msgs[f.msg]
+		m := x.msgs[f.msg()]
 		return fmt.Sprintf("%s -> %s: %s", letter(m.from), letter(m.to), x.words(m.env.Msg))
 	}
 	switch a.kind {
@@ -327,6 +375,10 @@ func (x *explorer) describe(w *world, a action) string {
 		return fmt.Sprintf("client: %s %d at %s", c.kind, c.value, who)
 	case actLearn:
 		return fmt.Sprintf("%s learns epoch %s", who, x.masters[w.master].History[a.b].Epoch)
+	case actPage:
+		return who + " hands in a page that it has read"
+	case actDrain:
+		return who + " is told to hand back its lease"
 	case actPass:
 		return fmt.Sprintf("%d %% of a lease pass, and everyone ticks", int(a.b)*5)
 	}

@@ -45,7 +45,8 @@ func (t *turn) reply(n *xnode, e index.Reply) {
 		t.fail(fmt.Errorf("%s answers request %d twice, or one that it was not asked", letter(n.at), e.ID))
 		return
 	}
-	k.calls[i].ended = true
+	floor := k.calls[i].floor
+	k.calls[i] = called{begun: true, ended: true}
 	if e.Err != nil {
 		var refusal *chain.Refusal
 		if !errors.As(e.Err, &refusal) {
@@ -53,7 +54,7 @@ func (t *turn) reply(n *xnode, e index.Reply) {
 		}
 		return
 	}
-	call := &call{cmd: t.x.command(uint8(i)), floor: k.calls[i].floor, out: e.Answer.(answer), done: true}
+	call := &call{cmd: t.x.command(uint8(i)), floor: floor, out: e.Answer.(answer), done: true}
 	t.rule(func(c *indexCluster) {
 		c.checkReply(&n.indexProc, call, call.out)
 		c.checkAnswer(call)
@@ -81,9 +82,11 @@ func (t *turn) report(rep chain.Report) {
 func (t *turn) verify() {
 	c, k, x := t.bench, t.k, t.x
 	c.check_ = checker{committed: k.committed, floor: []uint64{k.floor}}
+	c.checkRecoverable()
 	for i := range x.scope.Replicas {
-		n := x.nodes[t.w.nodes[i]]
-		c.check(&n.indexProc)
+		if n := x.nodes[t.w.nodes[i]]; t.stepped&(1<<i) != 0 {
+			c.check(&n.indexProc)
+		}
 	}
 	t.fail(c.w.fault)
 	// The first round of reads shows what anybody may know, the second that
@@ -104,6 +107,15 @@ func (t *turn) verify() {
 	if known > k.floor {
 		t.knows().floor = known
 	}
+}
+
+// readable is a violation with letters for replicas, and without the bench's time.
+func readable(err error) error {
+	s := strings.TrimPrefix(err.Error(), "at "+Real(0).String()+": ")
+	for i := range maxReplicas {
+		s = strings.ReplaceAll(s, letterID(i).String(), letter(i))
+	}
+	return errors.New(s)
 }
 
 // tellStep says what a step of a replica shows.

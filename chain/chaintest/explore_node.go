@@ -1,7 +1,6 @@
 package chaintest
 
 import (
-	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -19,8 +18,12 @@ type xnode struct {
 	// under are records on their way to the disk, pages those that are there.
 	under []xrecord
 	pages []diskRecord
+	// page was read for a joiner, and is not handed in.
+	page *index.PageRead
 	// read is what a reader finds in the rows.
 	read answer
+	// epoch is that of the newest configuration that it has.
+	epoch chain.Epoch
 }
 
 type xrecord struct {
@@ -125,7 +128,7 @@ func (s *stepping) machineFor(n *xnode) *xmachine {
 func (s *stepping) start() {
 	n := s.n
 	n.machine = &registers{fail: s.fail}
-	n.rows, n.applied, n.serve, n.stopped = rows{}, index.Applied{}, index.Serve{}, false
+	n.rows, n.applied, n.serve, n.stopped, n.page = rows{}, index.Applied{}, index.Serve{}, false, nil
 	var rec index.Recovered
 	if st := n.durable.state; st != nil {
 		state := *st
@@ -142,7 +145,7 @@ func (s *stepping) start() {
 	}
 	r, effects, err := index.NewMutated(index.Config{
 		Chain: 1, Self: n.id, Machine: s.machineFor(n), Recovered: rec, TickEvery: chain.Second / 4,
-		Window: 2, RetainEntries: 8, UnreachableAfter: 1 << 60, RepeatEvery: 1 << 60,
+		Window: s.x.scope.Window, RetainEntries: s.x.scope.Retain, UnreachableAfter: 1 << 60, RepeatEvery: 1 << 60,
 	}, s.x.off)
 	if err != nil {
 		s.fail("%s does not start: %v", letter(n.at), err)
@@ -185,7 +188,12 @@ func (s *stepping) effect(effect index.Effect) {
 	case index.EndInstall:
 		n.applied = e.Applied
 	case index.ReadPage:
-		s.step(index.PageRead{ID: e.ID, Page: n.rows.page(e.From, 2)})
+		page := index.PageRead{ID: e.ID, Page: n.rows.page(e.From, s.x.scope.PageRows)}
+		if s.x.scope.SlowPages {
+			n.page = &page
+			return
+		}
+		s.step(page)
 	case index.Send:
 		// The rule of checkSend, at the moment of sending.
 		s.check(func(c *indexCluster) { c.checkSend(&n.indexProc, e.Env.Msg.(index.Message)) })
@@ -277,6 +285,7 @@ func (x *explorer) stepOf(key stepKey, event func(s *stepping)) *xstep {
 		if s.n.serve.Until <= s.now.Mono {
 			st.failed = nil // nobody reads rows that may be half a snapshot
 		}
+		s.n.epoch = s.n.r.Status().Config.Epoch
 		st.next = x.addNode(s.n, s.now)
 	}
 	for _, e := range s.seen {
@@ -328,6 +337,9 @@ func (x *explorer) fingerprint(n *xnode, now chain.Now) index.Hash {
 	for _, p := range n.pages {
 		addRecord(&h, &p)
 	}
+	if n.page != nil {
+		addRecord(&h, &diskRecord{kind: recPage, page: n.page.Page})
+	}
 	for i := range n.under {
 		addRecord(&h, &n.under[i].diskRecord)
 	}
@@ -342,15 +354,11 @@ func addRecord(h *index.Hash, rec *diskRecord) {
 	case recState:
 		h.AddString(string(index.MarshalState(rec.state)))
 	case recPage:
+		h.Add(uint64(len(rec.page.Rows)))
+		h.AddString(string(rec.page.Next))
 		for _, row := range rec.page.Rows {
 			h.AddString(string(row.Key))
 			h.AddString(string(row.Value))
 		}
 	}
-}
-
-// refused reports whether a reply did nothing.
-func refused(e index.Reply) bool {
-	var r *chain.Refusal
-	return errors.As(e.Err, &r) && r.Kind != chain.RefusedUnknown
 }

@@ -13,7 +13,7 @@ import (
 const (
 	maxReplicas = 4
 	maxFlight   = 24
-	maxOps      = 3
+	maxOps      = 6
 )
 
 // world is one state: numbers into the explorer's tables, and what is under way.
@@ -21,8 +21,8 @@ type world struct {
 	nodes         [maxReplicas]uint32
 	master, known uint32
 	// now is in twentieths of a lease since the beginning.
-	now                            uint8
-	crashes, strays, ticks, issued uint8
+	now                                    uint8
+	crashes, strays, ticks, issued, drains uint8
 	// reports of this epoch that the master has and did not act on: a bit for
 	// each replica in sync, and above it for each settled.
 	reports uint8
@@ -31,10 +31,19 @@ type world struct {
 	flight [maxFlight]flying
 }
 
-// flying is a message under way: its place is the link, or astray.
-type flying struct {
-	place uint8
-	msg   uint32
+// flying is a message under way: its place, which is its link or astray, and
+// its number.
+type flying uint32
+
+func (f flying) place() uint8 { return uint8(f >> 24) }
+func (f flying) msg() uint32  { return uint32(f) & (1<<24 - 1) }
+
+// flyingTo makes a message under way.
+func flyingTo(place uint8, msg uint32) flying {
+	if msg >= 1<<24 {
+		panic("chaintest: the scope has too many different messages")
+	}
+	return flying(uint32(place)<<24 | msg)
 }
 
 // astray is the place of messages that may arrive at any time.
@@ -45,6 +54,8 @@ func link(from, to int) uint8 { return uint8(from*maxReplicas + to) }
 // xmsg is a message with its addresses.
 type xmsg struct {
 	from, to int
+	epoch    chain.Epoch
+	hello    bool // it brings its configuration
 	env      chain.Envelope
 }
 
@@ -60,14 +71,13 @@ type known struct {
 // called is a client's command that reached a head.
 type called struct {
 	begun, ended bool
-	node         uint8
-	floor        uint64
+	floor        uint64 // until it ended
 }
 
 func newExplorer(s Scope, off mutant.Set) *explorer {
 	x := &explorer{
 		scope: s, off: off, seen: map[index.Hash]struct{}{}, nodeIDs: map[index.Hash]uint32{}, msgIDs: map[index.Hash]uint32{},
-		masterIDs: map[index.Hash]uint32{}, knownIDs: map[index.Hash]uint32{}, entries: map[entryKey]*index.Entry{}, steps: map[stepKey]*xstep{},
+		masterIDs: map[index.Hash]uint32{}, knownIDs: map[index.Hash]uint32{}, entries: map[entryKey]*index.Entry{}, steps: map[stepKey]*xstep{}, planned: map[planKey]uint32{},
 	}
 	w := NewWorld(0, NewTrace(0))
 	x.bench = &indexCluster{w: w, off: off, procs: map[chain.ReplicaID]*indexProc{}, refusals: map[chain.RefusalKind]int{}}
@@ -92,16 +102,27 @@ func (x *explorer) begin() (world, error) {
 			return w, err
 		}
 	}
-	for range 1000 {
-		acts := slices.DeleteFunc(x.choices(&w, nil), func(a action) bool { return a.kind != actDeliver && a.kind != actSync })
-		if len(acts) == 0 {
-			return w, nil
-		}
-		if err := x.doAll(&w, acts[0]); err != nil {
-			return w, err
+	err := x.rest(&w)
+	for i := 0; i < x.scope.Warm && err == nil; i++ {
+		if err = x.doAll(&w, action{kind: actPropose}); err == nil {
+			err = x.rest(&w)
 		}
 	}
-	return w, fmt.Errorf("a new chain does not come to rest")
+	return w, err
+}
+
+// rest lets everything that is under way come to an end, in a fixed order.
+func (x *explorer) rest(w *world) error {
+	for range 1000 {
+		acts := slices.DeleteFunc(x.choices(w, nil), func(a action) bool { return a.kind != actDeliver && a.kind != actSync })
+		if len(acts) == 0 {
+			return nil
+		}
+		if err := x.doAll(w, acts[0]); err != nil {
+			return err
+		}
+	}
+	return fmt.Errorf("a new chain does not come to rest")
 }
 
 func (x *explorer) doAll(w *world, a action) error {
@@ -121,9 +142,9 @@ func (x *explorer) hash(w *world) index.Hash {
 		h.Add(uint64(w.nodes[i]))
 	}
 	h.Add(uint64(w.master)<<32 | uint64(w.known))
-	h.Add(uint64(w.now)<<40 | uint64(w.crashes)<<32 | uint64(w.strays)<<24 | uint64(w.ticks)<<16 | uint64(w.issued)<<8 | uint64(w.reports))
+	h.Add(uint64(w.drains)<<48 | uint64(w.now)<<40 | uint64(w.crashes)<<32 | uint64(w.strays)<<24 | uint64(w.ticks)<<16 | uint64(w.issued)<<8 | uint64(w.reports))
 	for _, f := range w.flight[:w.flying] {
-		h.Add(uint64(f.place)<<32 | uint64(f.msg))
+		h.Add(uint64(f))
 	}
 	return h
 }
@@ -132,17 +153,17 @@ func (x *explorer) hash(w *world) index.Hash {
 func (w *world) put(place uint8, msg uint32, most int) {
 	at, n, first := 0, 0, -1
 	for i, f := range w.flight[:w.flying] {
-		if f.place == place {
+		if f.place() == place {
 			if first < 0 {
 				first = i
 			}
 			n++
 		}
-		if f.place < place || f.place == place && (place != astray || f.msg < msg) {
+		if f.place() < place || f.place() == place && (place != astray || f.msg() < msg) {
 			at = i + 1
 		}
 	}
-	if place != astray && n > 0 && w.flight[at-1].msg == msg {
+	if place != astray && n > 0 && w.flight[at-1].msg() == msg {
 		return // the same again adds nothing to the one before it
 	}
 	if place != astray && n >= most {
@@ -153,7 +174,7 @@ func (w *world) put(place uint8, msg uint32, most int) {
 		panic("chaintest: the scope has too many messages under way")
 	}
 	copy(w.flight[at+1:w.flying+1], w.flight[at:w.flying])
-	w.flight[at] = flying{place, msg}
+	w.flight[at] = flyingTo(place, msg)
 	w.flying++
 }
 
@@ -162,14 +183,28 @@ func (w *world) take(i int) flying {
 	f := w.flight[i]
 	copy(w.flight[i:], w.flight[i+1:w.flying])
 	w.flying--
-	w.flight[w.flying] = flying{}
+	w.flight[w.flying] = 0
 	return f
+}
+
+// outdate forgets messages to a replica that are of older epochs than it has:
+// it would only say that there is a newer one, and it may learn of that anyway.
+func (x *explorer) outdate(w *world, to int) {
+	for i := int(w.flying) - 1; i >= 0; i-- {
+		if m := x.msgs[w.flight[i].msg()]; m.to == to && x.outdated(w, m) {
+			w.take(i)
+		}
+	}
+}
+
+func (x *explorer) outdated(w *world, m *xmsg) bool {
+	return m.epoch.Less(x.nodes[w.nodes[m.to]].epoch) && !x.off.Off(mutant.NoEpochCheck)
 }
 
 // dropTo forgets what is under way to a replica whose process ends.
 func (w *world) dropTo(to int) {
 	for i := int(w.flying) - 1; i >= 0; i-- {
-		if p := w.flight[i].place; p != astray && int(p)%maxReplicas == to {
+		if p := w.flight[i].place(); p != astray && int(p)%maxReplicas == to {
 			w.take(i)
 		}
 	}
@@ -190,10 +225,12 @@ func (x *explorer) addNode(n *xnode, now chain.Now) uint32 {
 }
 
 func (x *explorer) addMsg(env chain.Envelope) (uint32, *xmsg) {
-	m := &xmsg{from: letterOf(env.From), to: letterOf(env.To), env: env}
+	msg := env.Msg.(index.Message)
+	m := &xmsg{from: letterOf(env.From), to: letterOf(env.To), epoch: msg.MsgEpoch(), env: env}
+	_, m.hello = msg.(*index.Hello)
 	var h index.Hash
 	h.Add(uint64(link(m.from, m.to)))
-	index.FingerprintMessage(&h, env.Msg.(index.Message))
+	index.FingerprintMessage(&h, msg)
 	id := intern(&x.msgs, x.msgIDs, h, m)
 	return id, x.msgs[id]
 }
@@ -220,7 +257,7 @@ func (x *explorer) addKnown(k *known) uint32 {
 	}
 	for _, c := range k.calls {
 		flags := uint64(boolBit(c.begun)) | uint64(boolBit(c.ended))<<1
-		h.Add(flags<<40 | uint64(c.node)<<32 | c.floor)
+		h.Add(flags<<32 | c.floor)
 	}
 	return intern(&x.knowns, x.knownIDs, h, k)
 }

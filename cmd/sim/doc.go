@@ -5,4 +5,11 @@
 //	go run ./cmd/sim -kind index -minutes 20 -record
 //	go run ./cmd/sim -kind data -seeds 5000
 //	go run ./cmd/sim -kind index -seed 4711 -trace
+//
+// With -kind explore it goes through every state of small index chains, scope
+// after scope, each cut at -states; a scope is a unit of the campaign, and one
+// that the same code has exhausted, or explored as far, is not begun again.
+//
+//	go run ./cmd/sim -kind explore -states 10000000 -minutes 60 -record
+//	go run ./cmd/sim -kind explore -scope ab-join
 package main

@@ -25,6 +25,8 @@ type options struct {
 	workers int
 	record  bool
 	trace   bool
+	scope   string
+	states  int
 }
 
 // kinds are the simulations: each runs one seed and says how to see it again.
@@ -47,19 +49,24 @@ func run(args []string, out, errOut io.Writer) int {
 	var o options
 	fs := flag.NewFlagSet("sim", flag.ContinueOnError)
 	fs.SetOutput(errOut)
-	fs.StringVar(&o.kind, "kind", "index", "which chains: index or data")
+	fs.StringVar(&o.kind, "kind", "index", "which chains: index or data; or explore, all states of small index chains")
 	fs.Uint64Var(&o.seed, "seed", 0, "run this one seed")
 	fs.Uint64Var(&o.seeds, "seeds", 0, "how many seeds (0: until -minutes are over)")
 	fs.Float64Var(&o.minutes, "minutes", 10, "how long")
 	fs.IntVar(&o.workers, "workers", 2, "how many at once")
 	fs.BoolVar(&o.record, "record", false, "append a line to "+campaign.File)
 	fs.BoolVar(&o.trace, "trace", false, "with -seed: print the trace")
+	fs.StringVar(&o.scope, "scope", "", "with -kind explore: only this scope")
+	fs.IntVar(&o.states, "states", 10_000_000, "with -kind explore: cut a scope at so many states")
 	if err := fs.Parse(args); err != nil {
 		return 2
 	}
+	if o.kind == "explore" && o.states > 0 && o.minutes > 0 {
+		return ended(explore(o, out), errOut)
+	}
 	k, ok := kinds[o.kind]
 	if !ok || o.workers < 1 || o.minutes <= 0 {
-		fmt.Fprintln(errOut, "sim: -kind is index or data, -workers and -minutes are positive")
+		fmt.Fprintln(errOut, "sim: -kind is index, data or explore; -workers, -minutes and -states are positive")
 		return 2
 	}
 	if o.seed != 0 {
@@ -73,11 +80,16 @@ func run(args []string, out, errOut io.Writer) int {
 		}
 		return 0
 	}
-	if err := slice(o, out); err != nil {
-		fmt.Fprintln(errOut, "sim:", err)
-		return 1
+	return ended(slice(o, out), errOut)
+}
+
+// ended says what went wrong, and returns the exit code.
+func ended(err error, errOut io.Writer) int {
+	if err == nil {
+		return 0
 	}
-	return 0
+	fmt.Fprintln(errOut, "sim:", err)
+	return 1
 }
 
 // slice runs seeds from where the recorded ones of this code ended.

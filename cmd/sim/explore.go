@@ -1,0 +1,147 @@
+package main
+
+import (
+	"bufio"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"runtime/debug"
+	"slices"
+	"strings"
+	"time"
+
+	"catena/chain/chaintest"
+	"catena/cmd/internal/campaign"
+	"catena/cmd/internal/harness"
+)
+
+// explorer is the campaign that explores scopes; each scope is a unit and a line.
+const explorer = "explorer"
+
+// exploreGC keeps the heap of an exploration near what it holds.
+const exploreGC = 40
+
+// errViolation ends a campaign whose story was told.
+var errViolation = errors.New("an invariant is broken")
+
+// explored is what a line says of a scope.
+type explored struct {
+	Scope     string `json:"scope"`
+	States    int    `json:"states"`
+	Exhausted bool   `json:"exhausted"`
+}
+
+// explore goes through the scopes that the recorded slices of the same code did
+// not finish, or through the one that is named.
+func explore(o options, out io.Writer) error {
+	scopes, err := scopesNamed(o.scope)
+	if err != nil {
+		return err
+	}
+	root, err := harness.Root()
+	if err != nil {
+		return err
+	}
+	hash, err := campaign.Hash(root, "chain")
+	if err != nil {
+		return err
+	}
+	done, err := finished(filepath.Join(root, campaign.File), hash)
+	if err != nil {
+		return err
+	}
+	debug.SetGCPercent(exploreGC)
+	end := time.Now().Add(time.Duration(o.minutes * float64(time.Minute)))
+	for _, s := range scopes {
+		if before := done[s.Name]; o.scope == "" && (before.Exhausted || before.States >= o.states) {
+			continue
+		}
+		left := time.Until(end)
+		if left <= 0 {
+			break
+		}
+		if err := exploreOne(o, root, s, left, out); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// exploreOne explores a scope, tells what it found, and records it.
+func exploreOne(o options, root string, s chaintest.Scope, left time.Duration, out io.Writer) error {
+	slice, err := campaign.Begin(root, explorer, "chain")
+	if err != nil {
+		return err
+	}
+	res := chaintest.Explore(s, chaintest.ExploreOptions{States: o.states, Time: left})
+	fmt.Fprintln(out, res)
+	if res.Err != nil {
+		fmt.Fprintln(out, strings.Join(res.Story, "\n"))
+	}
+	if o.record {
+		detail := map[string]any{
+			"scope": s.Name, "states": res.States, "transitions": res.Transitions,
+			"depth": res.Depth, "exhausted": res.Exhausted,
+		}
+		units := 1
+		if res.Err != nil {
+			units = 0
+		}
+		if err := slice.End(units, detail, res.Err); err != nil {
+			return err
+		}
+	}
+	if res.Err != nil {
+		return fmt.Errorf("scope %s: %w: %w", s.Name, errViolation, res.Err)
+	}
+	return nil
+}
+
+// scopesNamed is the scope of a name; every one for no name.
+func scopesNamed(name string) ([]chaintest.Scope, error) {
+	if name == "" {
+		return chaintest.Scopes(), nil
+	}
+	var names []string
+	for _, s := range chaintest.Scopes() {
+		if s.Name == name {
+			return []chaintest.Scope{s}, nil
+		}
+		names = append(names, s.Name)
+	}
+	slices.Sort(names)
+	return nil, fmt.Errorf("no scope %q; there are %s", name, strings.Join(names, ", "))
+}
+
+// finished is, for each scope, the most that a passed line of this code says.
+func finished(file, hash string) (map[string]explored, error) {
+	done := map[string]explored{}
+	f, err := os.Open(file)
+	if os.IsNotExist(err) {
+		return done, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	sc := bufio.NewScanner(f)
+	for n := 1; sc.Scan(); n++ {
+		var l struct {
+			campaign.Line
+			Detail explored `json:"detail"`
+		}
+		if err := json.Unmarshal(sc.Bytes(), &l); err != nil {
+			return nil, fmt.Errorf("%s line %d: %w", file, n, err)
+		}
+		if l.Campaign != explorer || l.Hash != hash || l.Verdict != "pass" {
+			continue
+		}
+		if d := done[l.Detail.Scope]; !d.Exhausted && l.Detail.States >= d.States {
+			done[l.Detail.Scope] = l.Detail
+		}
+	}
+	return done, sc.Err()
+}
