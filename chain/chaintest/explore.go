@@ -3,6 +3,7 @@ package chaintest
 import (
 	"cmp"
 	"fmt"
+	"slices"
 	"time"
 
 	"catena/chain/index"
@@ -111,10 +112,14 @@ type ExploreOptions struct {
 	// long was spent; 0 for no bound. It is then cut.
 	States int
 	Time   time.Duration
+	// Calm: of every so many states, one is asked whether the chain becomes whole
+	// when nothing goes wrong any more; 0 for none.
+	Calm int
 	// Progress, if set, is told after each depth.
 	Progress func(depth, states, frontier int)
 
-	off mutant.Set
+	off       mutant.Set
+	backwards bool // try what may happen in the opposite order
 }
 
 // Explored is what an exploration found.
@@ -126,6 +131,8 @@ type Explored struct {
 	// Epochs, Entries and Answers are the most configurations, committed entries
 	// and answered commands of any state: what the bounds let the chain reach.
 	Epochs, Entries, Answers int
+	// Calmed is how many states were asked whether the chain becomes whole.
+	Calmed int
 	// Exhausted: there are no more states within the scope's bounds. Otherwise
 	// the exploration was cut, or ended with a violation.
 	Exhausted bool
@@ -144,8 +151,8 @@ func (x Explored) String() string {
 	case x.Exhausted:
 		how = "exhausted"
 	}
-	return fmt.Sprintf("scope %s: %d states, %d transitions, depth %d, %d replica steps, up to %d epochs, %d entries, %d answers, %s: %s",
-		x.Scope, x.States, x.Transitions, x.Depth, x.Steps, x.Epochs, x.Entries, x.Answers, x.Took.Round(10*time.Millisecond), how)
+	return fmt.Sprintf("scope %s: %d states, %d transitions, depth %d, %d replica steps, up to %d epochs, %d entries, %d answers, %d calmed, %s: %s",
+		x.Scope, x.States, x.Transitions, x.Depth, x.Steps, x.Epochs, x.Entries, x.Answers, x.Calmed, x.Took.Round(10*time.Millisecond), how)
 }
 
 // Explore visits the states of a scope.
@@ -195,6 +202,9 @@ func (x *explorer) search(o ExploreOptions, res *Explored) {
 		for i := range frontier {
 			w := &frontier[i]
 			acts = x.choices(w, acts[:0])
+			if o.backwards {
+				slices.Reverse(acts)
+			}
 			for _, a := range acts {
 				res.Transitions++
 				n, err := x.after(w, a)
@@ -211,6 +221,14 @@ func (x *explorer) search(o ExploreOptions, res *Explored) {
 				next = append(next, n)
 				nextIDs = append(nextIDs, uint32(len(x.origin)))
 				x.origin = append(x.origin, origin{from: ids[i], act: a})
+				if o.Calm > 0 && len(x.origin)%o.Calm == 0 {
+					if done, err := x.calm(n); err != nil {
+						res.Err, res.Depth = err, res.Depth+1
+						res.Story = x.story(ids[i], append([]action{a}, done...)...)
+						return
+					}
+					res.Calmed++
+				}
 			}
 			if o.States > 0 && len(x.origin) >= o.States || i%256 == 0 && !end.IsZero() && time.Now().After(end) {
 				return
@@ -227,16 +245,18 @@ func (x *explorer) search(o ExploreOptions, res *Explored) {
 	res.Exhausted = true
 }
 
-// story tells again how a state was reached, and what its last step led to.
-func (x *explorer) story(id uint32, last action) []string {
-	acts := []action{last}
+// story tells again how a state was reached, and what its last steps lead to.
+func (x *explorer) story(id uint32, last ...action) []string {
+	var acts []action
 	for ; id != 0; id = x.origin[id].from {
 		acts = append(acts, x.origin[id].act)
 	}
+	slices.Reverse(acts)
+	acts = append(acts, last...)
 	w, _ := x.begin()
 	var lines []string
-	for i := len(acts) - 1; i >= 0; i-- {
-		line := fmt.Sprintf("%2d %s", len(acts)-i, x.describe(&w, acts[i]))
+	for i := range acts {
+		line := fmt.Sprintf("%2d %s", i+1, x.describe(&w, acts[i]))
 		x.told = nil
 		x.tell = true
 		n, err := x.after(&w, acts[i])

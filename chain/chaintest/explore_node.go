@@ -304,9 +304,11 @@ func (x *explorer) stepOf(key stepKey, event func(s *stepping)) *xstep {
 	return st
 }
 
-// fingerprint is equal for replicas whose future is.
+// fingerprint is equal for replicas whose future is, at the same moment: what is
+// over now may not be over at another.
 func (x *explorer) fingerprint(n *xnode, now chain.Now) index.Hash {
 	var h index.Hash
+	h.Add(uint64(now.Mono))
 	h.Add(uint64(n.at))
 	h.Add(uint64(boolBit(n.stopped)))
 	n.r.Fingerprint(&h)

@@ -24,6 +24,9 @@ const explorer = "explorer"
 // exploreGC keeps the heap of an exploration near what it holds.
 const exploreGC = 40
 
+// exploreCalm is of how many states one is asked whether the chain becomes whole.
+const exploreCalm = 2000
+
 // errViolation ends a campaign whose story was told.
 var errViolation = errors.New("an invariant is broken")
 
@@ -76,7 +79,7 @@ func exploreOne(o options, root string, s chaintest.Scope, left time.Duration, o
 	if err != nil {
 		return err
 	}
-	res := chaintest.Explore(s, chaintest.ExploreOptions{States: o.states, Time: left})
+	res := chaintest.Explore(s, chaintest.ExploreOptions{States: o.states, Time: left, Calm: exploreCalm})
 	fmt.Fprintln(out, res)
 	if res.Err != nil {
 		fmt.Fprintln(out, strings.Join(res.Story, "\n"))
@@ -84,7 +87,7 @@ func exploreOne(o options, root string, s chaintest.Scope, left time.Duration, o
 	if o.record {
 		detail := map[string]any{
 			"scope": s.Name, "states": res.States, "transitions": res.Transitions,
-			"depth": res.Depth, "exhausted": res.Exhausted,
+			"depth": res.Depth, "calmed": res.Calmed, "exhausted": res.Exhausted,
 		}
 		units := 1
 		if res.Err != nil {
