@@ -131,10 +131,31 @@ func (s *Store) openRows(dir string) (*pebble.DB, error) {
 	for i := range opts.Levels {
 		opts.Levels[i].FilterPolicy = bloom.FilterPolicy(10)
 	}
-	var db *pebble.DB
-	var oerr error
-	err := s.guardRows("open rows", func() error { db, oerr = pebble.Open(dir, opts); return nil })
-	return db, errors.Join(err, oerr)
+	return s.openUnlessFailed(dir, opts)
+}
+
+// openUnlessFailed gives up when the store fails meanwhile: Open waits for a
+// flush of Pebble's own, and one that died (on a full disk, say, at the
+// manifest) would be waited for without end. Its goroutine is then left behind,
+// as are those of a disk that does not answer.
+func (s *Store) openUnlessFailed(dir string, opts *pebble.Options) (*pebble.DB, error) {
+	type opened struct {
+		db  *pebble.DB
+		err error
+	}
+	done := make(chan opened, 1)
+	go func() {
+		var o opened
+		err := s.guardRows("open rows", func() error { o.db, o.err = pebble.Open(dir, opts); return nil })
+		o.err = errors.Join(err, o.err)
+		done <- o
+	}()
+	select {
+	case o := <-done:
+		return o.db, o.err
+	case <-s.failure.done:
+		return nil, s.Failed()
+	}
 }
 
 // rowsBackgroundError is told of flushes, compactions and looks at tables that
