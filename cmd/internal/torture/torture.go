@@ -132,6 +132,11 @@ func (r *run) work(ctx context.Context, shortest, longest time.Duration, then fu
 func (r *run) verify(ctx context.Context, what string) error {
 	vctx, cancel := context.WithTimeout(ctx, 2*time.Minute)
 	defer cancel()
+	// A request whose client has gone is still carried out, and may take effect
+	// later than the writes that settle a key: its end comes first.
+	if err := r.srv.WaitMetric(vctx, "catena_s3_active_requests", 0); err != nil {
+		return fmt.Errorf("torture: after %s: requests do not end: %w", what, err)
+	}
 	if err := r.load.Verify(vctx); err != nil {
 		return fmt.Errorf("torture: after %s: %w", what, err)
 	}

@@ -21,9 +21,9 @@ var ErrContradiction = errors.New("workload: contradicts what was acknowledged")
 // It must not run while writers do.
 //
 // An operation without an answer may take effect until something ordered
-// after it was acknowledged: a write to the bucket comes first. Where a server
-// lives on with requests whose client has gone, that is not enough, and keys
-// of uncertain state are looked at again.
+// after it was acknowledged: a write to the bucket comes first. A server that
+// lives on must have ended the requests whose client has gone before Verify is
+// called: until then they may still reach the order, after that write.
 func (l *Load) Verify(ctx context.Context) error {
 	var err error
 	for range 3 {
