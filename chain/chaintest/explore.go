@@ -28,6 +28,11 @@ import (
 //   - A lost message is one that never arrives: it stays in its link, strays, or
 //     is the oldest of a link that is full and gets another one.
 //   - A link is first in first out but for strays, of which a scope has few.
+//   - The same message twice in a row in one link is one message.
+//   - A message of an older epoch than its receiver's is gone: the receiver would
+//     tell of the newer configuration, which everyone may learn at any time. One of
+//     a newer epoch waits, but for a Hello, which brings its configuration. (Not
+//     so where the rule of epochs is left out.)
 //   - A restart takes no time, and a replica that is long down is one that
 //     nothing happens to. What is under way to a replica that ends is lost.
 //   - All clocks are the same and tick together; a replica that hears nothing

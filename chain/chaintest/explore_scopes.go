@@ -35,20 +35,21 @@ func quickScopes() []Scope {
 // wideScopes are for campaigns.
 func wideScopes() []Scope {
 	return []Scope{
-		{Name: "ab-slow", Serving: 2, Replicas: 2, Epochs: 1, Ops: []opKind{opPut, opPut}, Crashes: 2, Strays: 2, Window: 2, SlowState: true, KeepInCrash: true},
+		{Name: "ab-slow", Serving: 2, Replicas: 2, Epochs: 1, Ops: []opKind{opPut, opPut}, Crashes: 2, Strays: 1, Window: 2, SlowState: true, KeepInCrash: true},
+		{Name: "ab-2-strays", Serving: 2, Replicas: 2, Epochs: 1, Ops: []opKind{opPut, opPut}, Crashes: 2, Strays: 2, Window: 2, SlowState: true, KeepInCrash: true},
 		{Name: "abc-removal-strays", Serving: 3, Replicas: 3, Epochs: 2, Ops: []opKind{opPut}, Ticks: 1, Strays: 1, Remove: "ABC", AnyConfig: true},
 		{Name: "abc-removal-crash", Serving: 3, Replicas: 3, Epochs: 2, Ops: []opKind{opPut}, Crashes: 1, Ticks: 1, Remove: "ABC"},
+		{Name: "abc-2-crashes", Serving: 3, Replicas: 3, Epochs: 2, Ops: []opKind{opPut}, Crashes: 2, Ticks: 1, Remove: "ABC"},
 		{Name: "abc-3-epochs-1-crash", Serving: 3, Replicas: 3, Epochs: 3, Ops: []opKind{opPut}, Crashes: 1, Ticks: 1, Remove: "ABC"},
-		{Name: "abc-3-epochs-2-ops", Serving: 3, Replicas: 3, Epochs: 3, Ops: []opKind{opPut, opPut}, Crashes: 1, Ticks: 1, Remove: "ABC"},
-		{Name: "abc-2-crashes", Serving: 3, Replicas: 3, Epochs: 2, Ops: []opKind{opPut, opPut}, Crashes: 2, Ticks: 1, Remove: "ABC"},
+		{Name: "abc-3-epochs-2-ops", Serving: 3, Replicas: 3, Epochs: 3, Ops: []opKind{opPut, opPut}, Crashes: 2, Ticks: 1, Remove: "ABC"},
 		{Name: "abc-halves", Serving: 3, Replicas: 3, MinAck: 1, Epochs: 3, Ops: []opKind{opPut}, Ticks: 3, Pass: []int{11}, Remove: "ABC"},
 		{Name: "ab-join-time", Serving: 2, Replicas: 3, Epochs: 4, Ops: []opKind{opPut}, Ticks: 1, Remove: "AB", Join: "C"},
 		{Name: "ab-join-crash", Serving: 2, Replicas: 3, Epochs: 4, Ops: []opKind{opPut}, Crashes: 1, Remove: "AB", Join: "C"},
 		{Name: "ab-join-2-crashes", Serving: 2, Replicas: 3, Epochs: 4, Ops: []opKind{opPut}, Crashes: 2, Ticks: 1, Remove: "AB", Join: "C"},
-		{Name: "ab-join-5-epochs", Serving: 2, Replicas: 3, Epochs: 5, Ops: []opKind{opPut}, Ticks: 1, Remove: "ABC", Join: "ABC"},
-		{Name: "a-join-time", Serving: 1, Replicas: 2, MinAck: 1, Epochs: 5, Ops: []opKind{opPut, opPut}, Crashes: 1, Ticks: 1, Remove: "AB", Join: "AB"},
-		{Name: "ab-restart-crash", Serving: 2, Replicas: 2, Epochs: 5, Ops: []opKind{opPut, opPut}, Crashes: 1, Ticks: 1, Remove: "AB", Join: "AB", Restart: "AB"},
+		{Name: "ab-join-5-epochs", Serving: 2, Replicas: 3, Epochs: 5, Ops: []opKind{opPut}, Remove: "ABC", Join: "ABC"},
+		{Name: "a-join-time", Serving: 1, Replicas: 2, MinAck: 1, Epochs: 4, Ops: []opKind{opPut}, Crashes: 1, Ticks: 1, Remove: "AB", Join: "AB"},
+		{Name: "ab-restart-crash", Serving: 2, Replicas: 2, Epochs: 5, Ops: []opKind{opPut}, Crashes: 1, Ticks: 1, Remove: "AB", Join: "AB", Restart: "AB"},
 		{Name: "ab-snapshot-crash", Serving: 2, Replicas: 3, Epochs: 4, Ops: []opKind{opPut}, Crashes: 1, Remove: "AB", Join: "C", Warm: 3, Retain: 1, SlowPages: true},
-		{Name: "abcd", Serving: 2, Replicas: 4, Epochs: 5, Ops: []opKind{opPut}, Ticks: 1, Remove: "ABC", Join: "CD"},
+		{Name: "abcd", Serving: 2, Replicas: 4, Epochs: 5, Ops: []opKind{opPut}, Remove: "ABC", Join: "CD"},
 	}
 }

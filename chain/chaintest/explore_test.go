@@ -66,7 +66,7 @@ var exploreMutants = []struct {
 	{mutant.AnswerIgnoresPending, "answer ignores the pending entry", Scope{Serving: 2, Replicas: 2, Epochs: 1, Ops: []opKind{opPut, opPutAbsent}}},
 	{mutant.PromoteOffPath, "joiner promoted off the commit path", Scope{Serving: 2, Replicas: 3, Epochs: 4, Ops: []opKind{opPut}, Join: "C"}},
 	{mutant.PathNotPersisted, "commit path not persisted", Scope{Serving: 2, Replicas: 3, Epochs: 4, Ops: []opKind{opPut}, Crashes: 1, Fail: "B", Join: "C"}},
-	{mutant.InSyncAtCommit, "in sync at the commit position", Scope{Serving: 2, Replicas: 3, Epochs: 4, Ops: []opKind{opPut}, Crashes: 1, Fail: "B", Strays: 1, Join: "C"}},
+	{mutant.InSyncAtCommit, "in sync at the commit position", Scope{Serving: 2, Replicas: 3, Epochs: 4, Warm: 1, Crashes: 1, Fail: "B", Strays: 1, Join: "C"}},
 	{mutant.ReportAnyEpoch, "sync report of any epoch", Scope{Serving: 2, Replicas: 3, MinAck: 1, Epochs: 5, Ops: []opKind{opPut}, Ticks: 1, Window: 2, Remove: "B", Join: "C"}},
 	{mutant.LeaseFromReceipt, "lease counted from receipt", Scope{Serving: 3, Replicas: 3, Epochs: 2, Ops: []opKind{opPut}, Ticks: 2, Remove: "C"}},
 	{mutant.LeaseOutlivesParent, "lease outlives the granter's", Scope{Serving: 3, Replicas: 3, MinAck: 1, Epochs: 3, Ops: []opKind{opPut}, Ticks: 3, Pass: []int{11}, Remove: "BC"}},

@@ -92,6 +92,7 @@ func (r *Replica) onLeaseRequest(from chain.ReplicaID, m *LeaseRequest) {
 	}
 	if !r.caughtUp(m.Boot) {
 		r.lease.early = m
+		r.reopen(m.Boot)
 		return
 	}
 	left := r.cfg.Lease
@@ -118,6 +119,16 @@ func (r *Replica) onLeaseRequest(from chain.ReplicaID, m *LeaseRequest) {
 func (r *Replica) caughtUp(boot uint64) bool {
 	l := r.down
 	return l != nil && l.state == linkStreaming && l.ch.Accept>>32 == boot && l.received >= l.opened || r.off.Off(mutant.LeaseBeforeCaughtUp)
+}
+
+// reopen says hello to a successor that asks in a newer start than that which
+// accepted the stream. A hello that came late may have been accepted after the
+// restart, and then it is in a stream that this replica does not send on, and
+// asks for none.
+func (r *Replica) reopen(boot uint64) {
+	if l := r.down; l != nil && l.state != linkHello && l.ch.Accept>>32 < boot {
+		r.hello(l)
+	}
 }
 
 // answerEarly answers a request that came before its sender had this log.
