@@ -15,7 +15,7 @@ func TestExplore(t *testing.T) {
 	for _, s := range quickScopes() {
 		t.Run(s.Name, func(t *testing.T) {
 			t.Parallel()
-			res := Explore(s, ExploreOptions{Calm: 1000})
+			res := Explore(s, ExploreOptions{Calm: 500})
 			t.Log(res)
 			require.NoError(t, res.Err, strings.Join(res.Story, "\n"))
 			require.True(t, res.Exhausted)
@@ -38,7 +38,7 @@ func TestExploreInAnyOrder(t *testing.T) {
 			t.Parallel()
 			i := slices.IndexFunc(quickScopes(), func(s Scope) bool { return s.Name == name })
 			s := quickScopes()[i]
-			there, back := Explore(s, ExploreOptions{Calm: 100}), Explore(s, ExploreOptions{backwards: true})
+			there, back := Explore(s, ExploreOptions{Calm: 500}), Explore(s, ExploreOptions{backwards: true})
 			require.NoError(t, there.Err)
 			require.NoError(t, back.Err)
 			require.Equal(t, there.States, back.States)

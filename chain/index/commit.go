@@ -118,6 +118,7 @@ func (r *Replica) onAck(from chain.ReplicaID, m *Ack) {
 		return
 	}
 	l.progress(m)
+	l.committed = max(l.committed, m.Committed)
 	committed := m.Committed
 	if r.off.Off(mutant.HeadCountsDurable) {
 		committed = max(committed, min(m.Durable, r.durable))

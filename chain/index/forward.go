@@ -48,6 +48,8 @@ type downLink struct {
 	// Invariant: received < next.
 	received, durable uint64
 	whole             bool
+	// committed is how far the receiver has committed, as it said on this stream.
+	committed uint64
 	// opened is the end of this log when the stream began: everything that was
 	// ever committed without the receiver's knowledge lies at or before it.
 	opened uint64
@@ -272,5 +274,7 @@ func (r *Replica) owes(l *downLink) bool {
 	case l.joiner:
 		return l.durable < r.durable || !l.whole
 	}
-	return l.received < r.log.last().Seq || r.applied.Seq < r.log.last().Seq || r.confirmed < r.probe
+	// A receiver that restarted commits again what is committed here; for that it
+	// must hear the durable prefix on its new stream, and the one message may be lost.
+	return l.received < r.log.last().Seq || r.applied.Seq < r.log.last().Seq || l.committed < r.applied.Seq || r.confirmed < r.probe
 }

@@ -88,6 +88,7 @@ func (r *Replica) onWelcome(from chain.ReplicaID, m *Welcome) {
 		return
 	}
 	applied, end, last := m.Marks[0], m.Marks[len(m.Marks)-1], r.log.last()
+	l.committed = applied.Seq
 	if applied.Seq > last.Seq && !r.off.Off(mutant.OlderServesOn) {
 		r.outdated(l, applied)
 		return

@@ -25,7 +25,7 @@ const explorer = "explorer"
 const exploreGC = 40
 
 // exploreCalm is of how many states one is asked whether the chain becomes whole.
-const exploreCalm = 2000
+const exploreCalm = 500
 
 // errViolation ends a campaign whose story was told.
 var errViolation = errors.New("an invariant is broken")
