@@ -13,7 +13,7 @@ func quickScopes() []Scope {
 	return []Scope{
 		// Durability and streams in one epoch: rules 1, 3, 4, 5, cx5.
 		{Name: "ab", Serving: 2, Replicas: 2, Epochs: 1, Ops: []opKind{opPut, opPut}, Crashes: 2, Strays: 1, Window: 2},
-		{Name: "abc-restarts", Serving: 3, Replicas: 3, Epochs: 1, Ops: []opKind{opPut, opPut}, Crashes: 2},
+		{Name: "abc-restart", Serving: 3, Replicas: 3, Epochs: 1, Ops: []opKind{opPut, opPut}, Crashes: 1},
 		{Name: "abc-strays", Serving: 3, Replicas: 3, Epochs: 1, Ops: []opKind{opPut}, Crashes: 1, Strays: 1, Window: 2},
 		// Leases, new tails and waits: rules 8 to 11, cx1.
 		{Name: "abc-removal", Serving: 3, Replicas: 3, Epochs: 2, Ops: []opKind{opPut}, Ticks: 1, Remove: "ABC", AnyConfig: true},
@@ -37,6 +37,7 @@ func wideScopes() []Scope {
 	return []Scope{
 		{Name: "ab-slow", Serving: 2, Replicas: 2, Epochs: 1, Ops: []opKind{opPut, opPut}, Crashes: 2, Strays: 1, Window: 2, SlowState: true, KeepInCrash: true},
 		{Name: "ab-2-strays", Serving: 2, Replicas: 2, Epochs: 1, Ops: []opKind{opPut, opPut}, Crashes: 2, Strays: 2, Window: 2, SlowState: true, KeepInCrash: true},
+		{Name: "abc-restarts", Serving: 3, Replicas: 3, Epochs: 1, Ops: []opKind{opPut, opPut}, Crashes: 2},
 		{Name: "abc-removal-strays", Serving: 3, Replicas: 3, Epochs: 2, Ops: []opKind{opPut}, Ticks: 1, Strays: 1, Remove: "ABC", AnyConfig: true},
 		{Name: "abc-removal-crash", Serving: 3, Replicas: 3, Epochs: 2, Ops: []opKind{opPut}, Crashes: 1, Ticks: 1, Remove: "ABC"},
 		{Name: "abc-2-crashes", Serving: 3, Replicas: 3, Epochs: 2, Ops: []opKind{opPut}, Crashes: 2, Ticks: 1, Remove: "ABC"},
