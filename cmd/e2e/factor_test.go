@@ -59,6 +59,7 @@ func TestTheFactorIsChangedUnderLoad(t *testing.T) {
 	defer func() { srv.Kill() }()
 	load, err := workload.New(workload.Config{
 		Endpoint: s3, AccessKey: srv.AccessKey, SecretKey: srv.SecretKey, Bucket: "factor", Writers: 8, KeysPerWriter: 30, MaxSize: 6 << 20, Seed: 3,
+		Idle:      func(ctx context.Context) error { return srv.WaitIdle(ctx) },
 		Transport: &http.Transport{MaxIdleConnsPerHost: 32, DisableCompression: true},
 	})
 	require.NoError(t, err)

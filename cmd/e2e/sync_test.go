@@ -37,13 +37,8 @@ func TestEveryAckFollowsASync(t *testing.T) {
 // proves nothing.
 func TestAuditCatchesAckBeforeSync(t *testing.T) {
 	requireStrace(t)
-	root, err := harness.Root()
+	bin, err := harness.Build(t.Context(), t.TempDir(), "mutant_ack_before_sync")
 	require.NoError(t, err)
-	bin := filepath.Join(t.TempDir(), "catena")
-	cmd := exec.Command("go", "build", "-tags", "mutant_ack_before_sync", "-o", bin, "./cmd/catena")
-	cmd.Dir = root
-	out, err := cmd.CombinedOutput()
-	require.NoError(t, err, "%s", out)
 	_, err = auditedRun(t, bin)
 	require.ErrorContains(t, err, "before a sync of its file")
 }

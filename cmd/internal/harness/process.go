@@ -276,6 +276,12 @@ func (s *Server) WaitMetric(ctx context.Context, name string, want float64) erro
 	}
 }
 
+// WaitIdle waits until no S3 request is in progress, also none whose client has
+// gone: that one is still carried out.
+func (s *Server) WaitIdle(ctx context.Context) error {
+	return s.WaitMetric(ctx, "catena_s3_active_requests", 0)
+}
+
 // Kill ends the process at once (SIGKILL) and waits.
 func (s *Server) Kill() {
 	_ = syscall.Kill(-s.cmd.Process.Pid, syscall.SIGKILL)

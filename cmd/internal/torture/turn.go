@@ -14,7 +14,10 @@ import (
 // them. n counts from 1; role is leader or follower.
 func (r *run) inTurn(ctx context.Context, rounds int, lose func(n, dir int, role string) error) error {
 	for n := 0; n < rounds*len(r.dirs); {
-		left := []int{0, 1, 2}
+		var left []int
+		for i := range r.dirs {
+			left = append(left, i)
+		}
 		for len(left) > 0 {
 			leader, err := r.leader(ctx)
 			if err != nil {

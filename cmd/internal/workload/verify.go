@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"maps"
 	"net/http"
 	"slices"
@@ -21,24 +22,26 @@ var ErrContradiction = errors.New("workload: contradicts what was acknowledged")
 // It must not run while writers do.
 //
 // An operation without an answer may take effect until something ordered
-// after it was acknowledged: a write to the bucket comes first. A server that
-// lives on must have ended the requests whose client has gone before Verify is
-// called: until then they may still reach the order, after that write.
+// after it was acknowledged: a write to the bucket comes first. Before that, a
+// server that lives on has to end the requests whose client has gone, which
+// would reach the order after that write: Config.Idle.
 func (l *Load) Verify(ctx context.Context) error {
-	var err error
-	for range 3 {
-		if err = l.settle(ctx); minio.ToErrorResponse(err).StatusCode == http.StatusNotFound {
-			return fmt.Errorf("%w: LOST the bucket: %w", ErrContradiction, err)
-		}
-		if err != nil {
-			return fmt.Errorf("workload: a write after the fault: %w", err)
-		}
-		uncertain := l.uncertain()
-		if err = l.verifyAll(ctx); err == nil || !uncertain {
-			return err
-		}
+	if err := l.cfg.Idle(ctx); err != nil {
+		return fmt.Errorf("workload: requests do not end: %w", err)
 	}
-	return err
+	if err := l.settle(ctx); err != nil {
+		return failed("a write after the fault", err)
+	}
+	return l.verifyAll(ctx)
+}
+
+// failed names what did not succeed. A bucket that is not there was lost: nobody
+// removes it.
+func failed(what string, err error) error {
+	if minio.ToErrorResponse(err).Code == minio.NoSuchBucket {
+		return fmt.Errorf("%w: LOST the bucket, seen at %s: %w", ErrContradiction, what, err)
+	}
+	return fmt.Errorf("workload: %s: %w", what, err)
 }
 
 // settle orders an entry behind everything that the bucket's tablet has ordered.
@@ -49,22 +52,10 @@ func (l *Load) settle(ctx context.Context) error {
 	return l.client.RemoveObject(ctx, l.cfg.Bucket, "settle", minio.RemoveObjectOptions{})
 }
 
-// uncertain reports whether some key may have more than one state.
-func (l *Load) uncertain() bool {
-	for _, w := range l.writers {
-		for _, states := range w.keys {
-			if len(states) > 1 {
-				return true
-			}
-		}
-	}
-	return false
-}
-
 func (l *Load) verifyAll(ctx context.Context) error {
 	listed, err := l.list(ctx)
 	if err != nil {
-		return fmt.Errorf("workload: list: %w", err)
+		return failed("list", err)
 	}
 	var mu sync.Mutex
 	var errs []error
@@ -136,7 +127,11 @@ func (l *Load) verifyKey(ctx context.Context, w *writer, key string, listed map[
 		return nil
 	}
 	defer body.Close()
-	v, err := matches(body, states)
+	got, err := io.ReadAll(body)
+	if err != nil {
+		return fmt.Errorf("workload: get %s: %w", key, err)
+	}
+	v, err := matches(got, states)
 	if err != nil {
 		return fmt.Errorf("%w: WRONG %s: %w", ErrContradiction, key, err)
 	}

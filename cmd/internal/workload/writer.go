@@ -27,6 +27,8 @@ type Config struct {
 	// MaxSize bounds a body; most are small. Multipart is used above 5 MiB.
 	MaxSize int64
 	Seed    uint64
+	// Idle waits until the server has no request in progress. Required by Verify.
+	Idle func(context.Context) error
 }
 
 // Load is a set of writers with what they know. Its methods are called one at a time.
