@@ -1,13 +1,9 @@
 package main
 
 import (
-	"bufio"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
-	"os"
-	"path/filepath"
 	"runtime/debug"
 	"slices"
 	"strings"
@@ -30,11 +26,11 @@ const exploreCalm = 500
 // errViolation ends a campaign whose story was told.
 var errViolation = errors.New("an invariant is broken")
 
-// explored is what a line says of a scope.
+// explored is what the lines say of a scope.
 type explored struct {
-	Scope     string `json:"scope"`
-	States    int    `json:"states"`
-	Exhausted bool   `json:"exhausted"`
+	Scope     string
+	States    int
+	Exhausted bool
 }
 
 // explore goes through the scopes that the recorded slices of the same code did
@@ -52,7 +48,7 @@ func explore(o options, out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	done, err := finished(filepath.Join(root, campaign.File), hash)
+	done, err := finished(root, hash)
 	if err != nil {
 		return err
 	}
@@ -120,31 +116,19 @@ func scopesNamed(name string) ([]chaintest.Scope, error) {
 }
 
 // finished is, for each scope, the most that a passed line of this code says.
-func finished(file, hash string) (map[string]explored, error) {
-	done := map[string]explored{}
-	f, err := os.Open(file)
-	if os.IsNotExist(err) {
-		return done, nil
-	}
+func finished(root, hash string) (map[string]explored, error) {
+	lines, err := campaign.Slices(root, explorer, hash)
 	if err != nil {
 		return nil, err
 	}
-	defer f.Close()
-	sc := bufio.NewScanner(f)
-	for n := 1; sc.Scan(); n++ {
-		var l struct {
-			campaign.Line
-			Detail explored `json:"detail"`
-		}
-		if err := json.Unmarshal(sc.Bytes(), &l); err != nil {
-			return nil, fmt.Errorf("%s line %d: %w", file, n, err)
-		}
-		if l.Campaign != explorer || l.Hash != hash || l.Verdict != "pass" {
-			continue
-		}
-		if d := done[l.Detail.Scope]; !d.Exhausted && l.Detail.States >= d.States {
-			done[l.Detail.Scope] = l.Detail
+	done := map[string]explored{}
+	for _, l := range lines {
+		name, _ := l.Detail["scope"].(string)
+		states, _ := l.Detail["states"].(float64) // as JSON has every number
+		exhausted, _ := l.Detail["exhausted"].(bool)
+		if d := done[name]; l.Passed() && !d.Exhausted && int(states) >= d.States {
+			done[name] = explored{name, int(states), exhausted}
 		}
 	}
-	return done, sc.Err()
+	return done, nil
 }

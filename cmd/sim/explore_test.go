@@ -6,6 +6,8 @@ import (
 	"path/filepath"
 	"testing"
 
+	"catena/cmd/internal/campaign"
+
 	"github.com/stretchr/testify/require"
 )
 
@@ -28,8 +30,10 @@ func TestExploreUnknownScope(t *testing.T) {
 
 // TestExploreGoesOn: what a passed line of the same code says of a scope counts.
 func TestExploreGoesOn(t *testing.T) {
-	file := filepath.Join(t.TempDir(), "campaigns.jsonl")
-	done, err := finished(file, "h1")
+	root := t.TempDir()
+	file := filepath.Join(root, campaign.File)
+	require.NoError(t, os.MkdirAll(filepath.Dir(file), 0o755))
+	done, err := finished(root, "h1")
 	require.NoError(t, err)
 	require.Empty(t, done)
 
@@ -43,11 +47,11 @@ func TestExploreGoesOn(t *testing.T) {
 			line("explorer", "h1", "A stops", `{"scope":"a-join","states":70,"exhausted":false}`)+
 			line("explorer", "h0", "pass", `{"scope":"ab-join","states":70,"exhausted":true}`)+
 			line("sim", "h1", "pass", `{"first_seed":1}`)), 0o600))
-	done, err = finished(file, "h1")
+	done, err = finished(root, "h1")
 	require.NoError(t, err)
 	require.Equal(t, map[string]explored{"ab": {"ab", 9, true}, "abcd": {"abcd", 70, false}}, done)
 
 	require.NoError(t, os.WriteFile(file, []byte("not json\n"), 0o600))
-	_, err = finished(file, "h1")
+	_, err = finished(root, "h1")
 	require.ErrorContains(t, err, "line 1")
 }

@@ -113,31 +113,42 @@ func (s *Slice) End(units int, detail map[string]any, err error) error {
 	return werr
 }
 
-// Sum adds up the passed units of a campaign whose hash is the given one, and
-// reports whether a slice of that hash failed.
-func Sum(root, name, hash string) (units int, failed bool, err error) {
+// Slices gives the recorded lines of a campaign whose hash is the given one.
+func Slices(root, name, hash string) (lines []Line, err error) {
 	f, err := os.Open(filepath.Join(root, File))
 	if os.IsNotExist(err) {
-		return 0, false, nil
+		return nil, nil
 	}
 	if err != nil {
-		return 0, false, err
+		return nil, err
 	}
 	defer f.Close()
 	sc := bufio.NewScanner(f)
 	for n := 1; sc.Scan(); n++ {
 		var l Line
 		if err := json.Unmarshal(sc.Bytes(), &l); err != nil {
-			return 0, false, fmt.Errorf("campaign: %s line %d: %w", File, n, err)
+			return nil, fmt.Errorf("campaign: %s line %d: %w", File, n, err)
 		}
-		if l.Campaign != name || l.Hash != hash {
-			continue
+		if l.Campaign == name && l.Hash == hash {
+			lines = append(lines, l)
 		}
-		if l.Verdict != "pass" {
+	}
+	return lines, sc.Err()
+}
+
+// Passed reports whether the slice found nothing wrong.
+func (l *Line) Passed() bool { return l.Verdict == "pass" }
+
+// Sum adds up the passed units of a campaign whose hash is the given one, and
+// reports whether a slice of that hash failed.
+func Sum(root, name, hash string) (units int, failed bool, err error) {
+	lines, err := Slices(root, name, hash)
+	for _, l := range lines {
+		if !l.Passed() {
 			failed = true
 			continue
 		}
 		units += l.Units
 	}
-	return units, failed, sc.Err()
+	return units, failed, err
 }
