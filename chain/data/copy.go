@@ -319,10 +319,8 @@ func (r *Replica) tickCopies() {
 	if !r.active {
 		return
 	}
-	if j := &r.join; j.phase == scanRemote && r.now >= j.askedAt.Add(r.conf.ResendAfter) {
-		r.askPage()
-	}
-	r.tickReview()
+	r.tickScan(&r.join.scan, r.up)
+	r.tickScan(&r.review.scan, r.copySource())
 	for _, c := range r.order {
 		if c.state == copyFetching && r.now >= c.askedAt.Add(5*r.conf.ResendAfter) {
 			r.fetch(c)

@@ -7,34 +7,14 @@ import (
 )
 
 // The joiner's side of joining: page by page it compares its own chunks with
-// its source's, in the order of their ids. It reads its own list first and the
-// source's after it, so a chunk that it has and that the source neither lists
-// nor is making is really not there.
+// its source's (scan.go), so a chunk that it has and that the source neither
+// lists nor is making is really not there.
 type join struct {
 	// feeding: live changes reach this replica from here on. The scan begins
 	// only then; otherwise a chunk sealed between list and feed would be missed.
 	feeding bool
-	phase   scanPhase
-	req     uint64
-	askedAt chain.Instant
-	local   []Chunk
-	more    bool
-	// limit is where the page ends, last that it is the last one; left are its
-	// chunks that are being copied.
-	limit chain.ChunkID
-	last  bool
-	left  int
+	scan
 }
-
-type scanPhase uint8
-
-const (
-	scanIdle scanPhase = iota
-	scanLocal
-	scanRemote
-	scanCopy
-	scanEnd
-)
 
 // askFeed asks the source to start sending live changes.
 func (r *Replica) askFeed() {
@@ -74,49 +54,13 @@ func (r *Replica) handleFeed(m MsgFeed) {
 	r.startPage()
 }
 
-func (r *Replica) startPage() {
-	j := &r.join
-	j.phase = scanLocal
-	j.local, j.more, j.left = nil, false, 0
-	r.reqs++
-	j.req = r.reqs
-	r.emit(List{ID: j.req, After: r.state.SyncedTo, Max: r.conf.PageSize})
-}
-
-func (r *Replica) localListed(ev Listed) {
-	r.join.local, r.join.more = ev.Chunks, ev.More
-	r.join.phase = scanRemote
-	r.askPage()
-}
-
-func (r *Replica) askPage() {
-	r.join.askedAt = r.now
-	r.datagram(r.up, MsgList{Req: r.join.req, After: r.state.SyncedTo, Max: r.conf.PageSize})
-}
+func (r *Replica) startPage() { r.startScan(&r.join.scan, r.state.SyncedTo) }
 
 // handlePage compares the two lists as far as both reach.
 func (r *Replica) handlePage(m MsgPage) {
-	j := &r.join
-	if j.phase != scanRemote || m.Req != j.req || !r.isJoiner() || m.More && len(m.Chunks) == 0 {
+	theirs, ours, ok := r.join.meet(m)
+	if !ok {
 		return
-	}
-	j.phase = scanCopy
-	theirs, ours := m.Chunks, j.local
-	j.last = true
-	cut := func(id chain.ChunkID) {
-		if j.last || id.Compare(j.limit) < 0 {
-			j.limit = id
-		}
-		j.last = false
-	}
-	if m.More {
-		cut(theirs[len(theirs)-1].Header.ID)
-	}
-	if j.more && len(ours) > 0 {
-		cut(ours[len(ours)-1].Header.ID)
-	}
-	if !j.last {
-		theirs, ours = upTo(theirs, j.limit), upTo(ours, j.limit)
 	}
 	pending := map[chain.ChunkID]bool{}
 	for _, id := range m.Pending {
@@ -125,15 +69,6 @@ func (r *Replica) handlePage(m MsgPage) {
 	r.compare(theirs, ours, pending)
 	r.startCopies()
 	r.checkPage()
-}
-
-// upTo is the part of a sorted list up to and with an id.
-func upTo(chunks []Chunk, last chain.ChunkID) []Chunk {
-	n, found := slices.BinarySearchFunc(chunks, last, func(c Chunk, id chain.ChunkID) int { return c.Header.ID.Compare(id) })
-	if found {
-		n++
-	}
-	return chunks[:n]
 }
 
 // compare adopts, by id and sums, what is here already, copies what is not,

@@ -85,11 +85,11 @@ func (r *Replica) pendingChunks() []chain.ChunkID {
 
 func (r *Replica) onListed(ev Listed) {
 	if ev.ID == r.join.req && r.join.phase == scanLocal {
-		r.localListed(ev)
+		r.listed(&r.join.scan, r.up, ev)
 		return
 	}
 	if ev.ID == r.review.req && r.review.phase == scanLocal {
-		r.reviewListed(ev)
+		r.listed(&r.review.scan, r.copySource(), ev)
 		return
 	}
 	q, ok := r.source.lists[ev.ID]
