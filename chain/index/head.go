@@ -78,7 +78,7 @@ func (r *Replica) askConfirm(id uint64, answer Answer, restsOn uint64) {
 	}
 	if r.probeSent >= r.probe {
 		r.probes++
-		r.probe = r.state.Boot<<32 | uint64(r.probes)
+		r.probe = inStart(r.state.Boot, r.probes)
 	}
 	if r.isTail() {
 		r.confirmed = r.probe // the only member asks itself

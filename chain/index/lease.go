@@ -118,7 +118,7 @@ func (r *Replica) onLeaseRequest(from chain.ReplicaID, m *LeaseRequest) {
 // acknowledged before.
 func (r *Replica) caughtUp(boot uint64) bool {
 	l := r.down
-	return l != nil && l.state == linkStreaming && l.ch.Accept>>32 == boot && l.received >= l.opened || r.off.Off(mutant.LeaseBeforeCaughtUp)
+	return l != nil && l.state == linkStreaming && startOf(l.ch.Accept) == boot && l.received >= l.opened || r.off.Off(mutant.LeaseBeforeCaughtUp)
 }
 
 // reopen says hello to a successor that asks in a newer start than that which
@@ -126,7 +126,7 @@ func (r *Replica) caughtUp(boot uint64) bool {
 // restart, and then it is in a stream that this replica does not send on, and
 // asks for none.
 func (r *Replica) reopen(boot uint64) {
-	if l := r.down; l != nil && l.state != linkHello && l.ch.Accept>>32 < boot {
+	if l := r.down; l != nil && l.state != linkHello && startOf(l.ch.Accept) < boot {
 		r.hello(l)
 	}
 }

@@ -17,8 +17,15 @@ func (r *Replica) newLink(to chain.ReplicaID, joiner bool) *downLink {
 // number makes a stream's number, of either side: never used before or after.
 func (r *Replica) number() uint64 {
 	r.streams++
-	return r.state.Boot<<32 | uint64(r.streams)
+	return inStart(r.state.Boot, r.streams)
 }
+
+// inStart makes the nth number of a start: greater than all of earlier starts,
+// and told apart from them by startOf. Rule 3 rests on it.
+func inStart(boot uint64, n uint32) uint64 { return boot<<32 | uint64(n) }
+
+// startOf is the boot number of the start that made a number.
+func startOf(number uint64) uint64 { return number >> 32 }
 
 // hello opens a new stream. What earlier ones still carry is void.
 func (r *Replica) hello(l *downLink) {
@@ -221,14 +228,14 @@ func (r *Replica) onReset(from chain.ReplicaID, m *Reset) {
 	if l == nil {
 		return
 	}
-	if m.Accept == 0 && m.Stream > r.state.Boot<<32|uint64(r.streams) && !r.off.Off(mutant.OlderServesOn) {
+	if m.Accept == 0 && m.Stream > inStart(r.state.Boot, r.streams) && !r.off.Off(mutant.OlderServesOn) {
 		r.leave(fmt.Sprintf("%s knows a stream %x of this replica, which this disk has forgotten: it is an older image of itself", from, m.Stream))
 		return
 	}
 	if l.state == linkHello {
 		return
 	}
-	if m.Channel == l.ch || m.Stream == 0 && l.ch.Accept>>32 != m.Accept>>32 {
+	if m.Channel == l.ch || m.Stream == 0 && startOf(l.ch.Accept) != startOf(m.Accept) {
 		r.hello(l)
 	}
 }
@@ -238,7 +245,7 @@ func (r *Replica) onReset(from chain.ReplicaID, m *Reset) {
 func (r *Replica) tickUp() {
 	r.up.gapTold = false
 	if pred := r.state.Config.Pred(r.cfg.Self); r.up.ch.Accept == 0 && !pred.IsZero() {
-		r.send(pred, &Reset{Channel{Epoch: r.state.Config.Epoch, Accept: r.state.Boot << 32}})
+		r.send(pred, &Reset{Channel{Epoch: r.state.Config.Epoch, Accept: inStart(r.state.Boot, 0)}})
 	}
 }
 
