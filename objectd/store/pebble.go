@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"iter"
 	"log/slog"
 	"runtime"
 	"strings"
@@ -54,32 +55,36 @@ func (s *Store) rowsFatal(cause error) {
 // inCommit reports whether guardRows is on this goroutine's stack: a caller of
 // ours must get an error and live on, a goroutine of Pebble's ends.
 func inCommit() bool {
-	pcs := make([]uintptr, 256)
-	frames := runtime.CallersFrames(pcs[:runtime.Callers(2, pcs)])
-	for {
-		f, more := frames.Next()
-		if strings.HasSuffix(f.Function, "store.(*Store).guardRows") {
+	for name := range callers() {
+		if strings.HasSuffix(name, "store.(*Store).guardRows") {
 			return true
 		}
-		if !more {
-			return false
-		}
 	}
+	return false
 }
 
 // begunByPebble reports whether this goroutine is Pebble's own, not one of ours
 // that called it.
 func begunByPebble() bool {
+	first := ""
+	for name := range callers() {
+		if !strings.HasPrefix(name, "runtime.") {
+			first = name
+		}
+	}
+	return strings.HasPrefix(first, "github.com/cockroachdb/pebble/")
+}
+
+// callers gives the functions on this goroutine's stack, the innermost first.
+func callers() iter.Seq[string] {
 	pcs := make([]uintptr, 256)
 	frames := runtime.CallersFrames(pcs[:runtime.Callers(2, pcs)])
-	first := ""
-	for {
-		f, more := frames.Next()
-		if !strings.HasPrefix(f.Function, "runtime.") {
-			first = f.Function
-		}
-		if !more {
-			return strings.HasPrefix(first, "github.com/cockroachdb/pebble/")
+	return func(yield func(string) bool) {
+		for more := true; more; {
+			var f runtime.Frame
+			if f, more = frames.Next(); !yield(f.Function) {
+				return
+			}
 		}
 	}
 }
