@@ -106,7 +106,7 @@ func (r *request) completion(id chain.ID128, res *tablet.Result, q objects.Compl
 	if sum.Algorithm != 0 {
 		act.Object.Checksums = []tablet.Checksum{sum}
 	}
-	if want := checksumToRow(q.Checksum); want.Algorithm != 0 && (want.Algorithm != sum.Algorithm || string(want.Sum) != string(sum.Sum)) {
+	if want := checksumToRow(q.Checksum); want.Algorithm != 0 && !sameSum(want, sum) {
 		return nil, r.fail(objects.KindBadChecksum, "", nil)
 	}
 	return act, nil

@@ -39,7 +39,7 @@ func (r *request) sameCompletion(o *tablet.Object, parts []tablet.PartSize, q ob
 	md5s := md5.New()
 	for i, n := range q.Parts {
 		sum, err := hex.DecodeString(n.ETag)
-		if err != nil || len(sum) != md5.Size || uint32(n.Number) != parts[i].Number || !sameSum(o, parts[i].Sum, n.Checksum) {
+		if err != nil || len(sum) != md5.Size || uint32(n.Number) != parts[i].Number || !samePart(o, parts[i].Sum, n.Checksum) {
 			return r.fail(objects.KindInvalidPart, fmt.Sprintf("part %d", n.Number), nil)
 		}
 		md5s.Write(sum)
@@ -51,20 +51,23 @@ func (r *request) sameCompletion(o *tablet.Object, parts []tablet.PartSize, q ob
 		return r.fail(objects.KindBadSize, "", nil)
 	}
 	if want := checksumToRow(q.Checksum); want.Algorithm != 0 && len(o.Checksums) > 0 {
-		if have := o.Checksums[0]; want.Algorithm != have.Algorithm || !bytes.Equal(want.Sum, have.Sum) {
+		if !sameSum(want, o.Checksums[0]) {
 			return r.fail(objects.KindBadChecksum, "", nil)
 		}
 	}
 	return nil
 }
 
-// sameSum compares a part's checksum, where the object keeps it and the client sent one.
-func sameSum(o *tablet.Object, kept []byte, sent objects.Checksum) bool {
+// samePart compares a part's checksum, where the object keeps it and the client sent one.
+func samePart(o *tablet.Object, kept []byte, sent objects.Checksum) bool {
 	if len(kept) == 0 || len(o.Checksums) == 0 || sent.Value == "" {
 		return true
 	}
-	s := checksumToRow(sent)
-	return s.Algorithm == o.Checksums[0].Algorithm && bytes.Equal(s.Sum, kept)
+	return sameSum(checksumToRow(sent), tablet.Checksum{Algorithm: o.Checksums[0].Algorithm, Sum: kept})
+}
+
+func sameSum(a, b tablet.Checksum) bool {
+	return a.Algorithm == b.Algorithm && bytes.Equal(a.Sum, b.Sum)
 }
 
 // multipartETag is S3's for an object of n parts, of the sum over their MD5s.
