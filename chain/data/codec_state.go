@@ -33,10 +33,12 @@ func MarshalState(s *State) []byte {
 
 // UnmarshalState decodes what MarshalState made. A configuration in it is checked.
 func UnmarshalState(b []byte) (s State, err error) {
+	configured := false
 	err = decode(b, "state", func(f field) (err error) {
 		var n uint64
 		switch f.n {
 		case 1:
+			configured = true
 			err = fields(f.bytes, func(f field) error { return takeConfig(&s.Config, f) })
 		case 2:
 			s.Boot, err = f.fit(1<<64 - 1)
@@ -55,7 +57,10 @@ func UnmarshalState(b []byte) (s State, err error) {
 	if err == nil && s.Boot == 0 {
 		err = bad("a state of no start")
 	}
-	if err == nil && !s.Config.Epoch.IsZero() {
+	if err == nil && configured {
+		if s.Config.Epoch.IsZero() {
+			return s, bad("a configuration of no epoch")
+		}
 		if why := s.Config.Validate(); why != nil {
 			err = bad(why.Error())
 		}
