@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"context"
 	"crypto/tls"
 	"os"
 	"regexp"
@@ -31,6 +32,10 @@ func TestContractOnServer(t *testing.T) {
 		Endpoint: srv.Endpoint(), AccessKey: srv.AccessKey, SecretKey: srv.SecretKey,
 		Small: testing.Short(),
 	})
+	// A client has its answer a moment before the server has counted it.
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	require.NoError(t, srv.WaitIdle(ctx), "every request ends")
 	_, metrics, err := srv.AdminGet(t.Context(), "/metrics")
 	require.NoError(t, err)
 	for _, line := range []string{
