@@ -108,8 +108,9 @@ func (s *Store) openOrRebuild(log []*segment) error {
 		return s.rebuild(log, dir)
 	}
 	s.db, err = s.openRows(dir)
-	if errors.Is(err, fs.ErrNotExist) || pebble.IsCorruptionError(err) {
-		// A crash while Pebble makes or switches its manifest may leave this.
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, pebble.ErrDBNotPristine) || pebble.IsCorruptionError(err) {
+		// A crash while Pebble makes or switches its manifest, or while a rebuild
+		// takes the old rows away, may leave this.
 		s.log.Warn("the rows cannot be opened; rebuilding them from the log", slog.Any("error", err))
 		return s.rebuild(log, dir)
 	}
@@ -122,6 +123,11 @@ func (s *Store) openOrRebuild(log []*segment) error {
 	if max(s.rowsPos, 1) >= need {
 		return nil
 	}
+	// A crash while Pebble switches its manifest may lose the marker that names
+	// it, and Pebble then begins an empty database. Or somebody put an older copy
+	// back. Such rows point into segments that were freed, or lack records that
+	// were freed with them: a replay on top of them would be refused, or give
+	// rows whose payloads are gone.
 	s.log.Warn("the rows were rolled back; rebuilding them from the log", slog.Uint64("position", s.rowsPos), slog.Uint64("floor", need))
 	if err := s.closeRows(); err != nil {
 		return err
