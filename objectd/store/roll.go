@@ -2,6 +2,7 @@ package store
 
 import (
 	"errors"
+	"log/slog"
 	"time"
 )
 
@@ -58,16 +59,24 @@ func (s *Store) mark(g *segment, synced uint64) error {
 // nextRecordSegment gives the prepared segment or makes one. On a full disk it
 // waits: what was accepted must be written, and removals free space.
 func (s *Store) nextRecordSegment() (*segment, error) {
+	g, err := s.takeRecordSegment()
+	if errors.Is(err, ErrFull) {
+		g, err = s.awaitSpace(err)
+	}
+	if err != nil {
+		return nil, s.fail("make segment", err)
+	}
+	return g, nil
+}
+
+// awaitSpace tries until there is a segment, and says so when that begins and
+// when it ends; a store that fails meanwhile has its own line.
+func (s *Store) awaitSpace(full error) (*segment, error) {
+	s.log.Warn("the log waits for space: nothing is acknowledged until there is", slog.Any("error", full))
+	began := s.cfg.Now()
+	s.starving.Store(true)
 	defer s.starving.Store(false)
 	for {
-		g, err := s.takeRecordSegment()
-		if err == nil {
-			return g, nil
-		}
-		if !errors.Is(err, ErrFull) {
-			return nil, s.fail("make segment", err)
-		}
-		s.starving.Store(true)
 		s.kick()
 		select {
 		case <-s.failure.done:
@@ -75,6 +84,14 @@ func (s *Store) nextRecordSegment() (*segment, error) {
 		case <-s.spaceFreed:
 		case <-time.After(200 * time.Millisecond):
 		}
+		g, err := s.takeRecordSegment()
+		if errors.Is(err, ErrFull) {
+			continue
+		}
+		if err == nil {
+			s.log.Info("the log has space again", slog.Duration("waited", s.cfg.Now().Sub(began)))
+		}
+		return g, err
 	}
 }
 
