@@ -50,7 +50,8 @@ type Config struct {
 	DecodeRows func(body []byte) (tablet.Rows, error)
 	// OnFail is called once, in a goroutine of its own, when the store ends. May be nil.
 	OnFail func(error)
-	// Logger and Registerer may be nil. Metrics carry the label store.
+	// Logger and Registerer may be nil. Metrics carry the label store; the Logger
+	// names the store already, nothing is added to its lines.
 	Logger     *slog.Logger
 	Registerer prometheus.Registerer
 	// Now is used for metrics and for how old a reading of free space may be. nil: time.Now.

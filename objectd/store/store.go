@@ -82,7 +82,7 @@ func Open(cfg Config) (*Store, error) {
 	}
 	cfg.setDefaults()
 	s := &Store{
-		cfg: cfg, log: cfg.Logger.With(slog.String("store", cfg.StoreID.String()[:8])),
+		cfg: cfg, log: cfg.Logger,
 		replicas: map[Key]*replica{}, pins: pins{count: map[uint64]int{}},
 		chunkLog: newQueue(), log1: newQueue(),
 		kicked: make(chan struct{}, 1), quit: make(chan struct{}), spaceFreed: make(chan struct{}, 1),
