@@ -42,6 +42,9 @@ type seen struct {
 	health state.Health
 	// heard is when the store was spoken of last.
 	heard chain.Instant
+	// answered: it has said StoreAlive in this process, so the beginning of an
+	// absence was seen. A store that was lost before is gone for longer than that.
+	answered bool
 	// losses are the instants at which it was lost of late.
 	losses []chain.Instant
 }
@@ -130,6 +133,7 @@ func (s *Server) StoreAlive(id chain.StoreID, info StoreInfo) {
 	}
 	news := !st.health.Alive || st.health.Full != info.Full
 	o.turn(st, true)
+	st.answered = true
 	st.health.Broken, st.health.Reason = false, ""
 	st.health.Full, st.health.Incarnation = info.Full, max(info.Incarnation, 1)
 	if info.Replicas != nil {
@@ -243,6 +247,14 @@ func (o *observer) prune(st *state.State) {
 		}
 	}
 	o.offers = slices.DeleteFunc(o.offers, func(f state.Offer) bool { return st.Store(f.Store.ID) != nil })
+}
+
+// answered reports whether a store has ever said in this process that it is well.
+func (o *observer) answered(id chain.StoreID) bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	s := o.stores[id]
+	return s != nil && s.answered
 }
 
 // down reports that a store cannot serve now.

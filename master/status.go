@@ -3,6 +3,7 @@ package master
 import (
 	"cmp"
 	"slices"
+	"time"
 
 	"catena/chain"
 	"catena/master/state"
@@ -48,6 +49,22 @@ type StoreStatus struct {
 	Seen        string
 	// Replicas is how many chains it is a member of.
 	Replicas int
+	// Away is set while it does not answer and that was noticed or told.
+	Away *Away
+}
+
+// Away is the absence of a store, as this process sees it.
+type Away struct {
+	// Broken: it ended by an I/O error, so it is not waited for. Otherwise it may
+	// come back as it was.
+	Broken bool
+	// For is how long it has been away. OrLonger: it was away already when this
+	// process began, and For counts from then.
+	For      time.Duration
+	OrLonger bool
+	// Waited is how much longer its chains wait for it before their copies are
+	// made elsewhere, where there is a place; 0 when they wait no longer.
+	Waited time.Duration
 }
 
 // ChainStatus is one chain that is not as it should be.
@@ -90,7 +107,7 @@ func (s *Server) Status() Status {
 	}
 	look := state.Look(st, obs)
 	out.Cluster, out.Factor, out.Forced, out.Plan = st.Cluster, st.Factor, st.Forced, state.Describe(look.Commands)
-	out.Stores = storeStatus(st, obs)
+	out.Stores = s.storeStatus(st, obs)
 	out.Tablets, out.DataChains = len(st.Tablets), len(st.Chains)-len(st.Tablets)
 	out.Chains, out.Unwritable = len(st.Chains), unwritable(st)
 	for _, c := range st.BelowFactor(s.obs.confirm()) {
@@ -105,7 +122,7 @@ func (s *Server) Status() Status {
 	return out
 }
 
-func storeStatus(st *state.State, obs state.Observed) (out []StoreStatus) {
+func (s *Server) storeStatus(st *state.State, obs state.Observed) (out []StoreStatus) {
 	replicas := map[chain.StoreID]int{}
 	for _, c := range st.Chains {
 		for _, r := range slices.Concat(c.Config.Serving, c.Config.Syncing) {
@@ -114,7 +131,23 @@ func storeStatus(st *state.State, obs state.Observed) (out []StoreStatus) {
 	}
 	for _, r := range st.Stores {
 		h := obs.Stores[r.ID]
-		out = append(out, StoreStatus{Store: *r, Alive: h.Alive && !h.Broken, Full: h.Full, Seen: h.Reason, Replicas: replicas[r.ID]})
+		out = append(out, StoreStatus{
+			Store: *r, Alive: h.Alive && !h.Broken, Full: h.Full, Seen: h.Reason, Replicas: replicas[r.ID], Away: s.away(r, obs),
+		})
+	}
+	return out
+}
+
+// away is nil for a store that answers, that is out of use for ever, or of which
+// nothing has been heard yet.
+func (s *Server) away(r *state.Store, obs state.Observed) *Away {
+	h, known := obs.Stores[r.ID]
+	if !known || h.Alive && !h.Broken || r.State == chain.StoreReplaced {
+		return nil
+	}
+	out := &Away{Broken: r.Broken || h.Broken, For: time.Duration(obs.Now - h.Since), OrLonger: !s.obs.answered(r.ID)}
+	if !out.Broken {
+		out.Waited = max(0, time.Duration(obs.Limits.ReplaceAfter)-out.For)
 	}
 	return out
 }
