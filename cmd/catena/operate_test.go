@@ -27,7 +27,8 @@ func newFakeCluster() *fakeCluster {
 	id := func(n byte) chain.StoreID { return chain.StoreID{n, 0xab, 15: n} }
 	rep := func(n byte, inc uint64) admin.Replica { return admin.Replica{Store: id(n), Incarnation: inc} }
 	return &fakeCluster{st: admin.Status{
-		Software: "catena test", Cluster: "c1", Host: "here", Leader: id(1).String(), Factor: 3, VotersWanted: 3, VotersReady: 2, Tablets: 1, DataChains: 1, Chains: 2, Below: 1, Unwritable: 1,
+		Software: "catena test", Cluster: "c1", Host: "here", Leader: id(1).String(), Factor: 3, VotersWanted: 3, VotersReady: 2,
+		Tablets: 1, DataChains: 1, Chains: 2, Below: 1, Unwritable: 1,
 		Masters: []admin.Master{{Store: id(1).String(), Role: "leader"}, {Store: id(2).String(), Role: "dead", Reason: "input/output error"}},
 		Stores: []admin.Store{
 			{ID: id(1).String(), Path: "/d1", State: "live", Alive: true, Replicas: 2, Space: &admin.Space{Used: 64 << 20, Free: 3 << 30}},

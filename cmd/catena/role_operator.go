@@ -7,13 +7,11 @@ import (
 	"os"
 	"strings"
 	"sync/atomic"
-	"time"
 
 	"catena/chain"
 	"catena/cmd/internal/admin"
 	"catena/master"
 	"catena/master/state"
-	"catena/objectd/store"
 )
 
 // operator is what the admin API shows and commands: the masters of this
@@ -26,9 +24,6 @@ type operator struct {
 
 // begin gives it the role, when masters and stores are at work.
 func (o *operator) begin(r *role) { o.role.Store(r) }
-
-// spaceTimeout is how long the disks may take to say what they hold.
-const spaceTimeout = time.Second
 
 // Status implements admin.Cluster.
 func (o *operator) Status(context.Context) (admin.Status, error) {
@@ -52,7 +47,8 @@ func (o *operator) Status(context.Context) (admin.Status, error) {
 	for _, v := range st.Voters {
 		out.Masters = append(out.Masters, admin.Master{Store: v.Store.String(), Role: v.Role, Reason: v.Reason})
 	}
-	out.Stores = r.storesFor(st.Stores, o.space(r))
+	out.Stores = r.storesFor(st.Stores, o.measure(r), st.BelowFactor == 0)
+	out.Space = admin.Total(out.Stores)
 	for i := range st.Below {
 		out.Trouble = append(out.Trouble, chainFor(&st.Below[i]))
 	}
@@ -68,62 +64,6 @@ func planLines(plan string) []string {
 		return []string{}
 	}
 	return strings.Split(strings.TrimSuffix(plan, "\n"), "\n")
-}
-
-// space asks the disks, in the background: one that does not answer costs the
-// others' figures, and never the answer. nil when it is not known.
-func (o *operator) space(r *role) map[chain.StoreID]store.Stats {
-	if o.measuring.Swap(true) {
-		return nil
-	}
-	got := make(chan map[chain.StoreID]store.Stats, 1)
-	go func() {
-		defer o.measuring.Store(false)
-		got <- r.node.Stats()
-	}()
-	t := time.NewTimer(spaceTimeout)
-	defer t.Stop()
-	select {
-	case m := <-got:
-		return m
-	case <-t.C:
-		return nil
-	}
-}
-
-// storesFor puts together what log, eyes, record and disks know of the stores.
-func (r *role) storesFor(stores []master.StoreStatus, space map[chain.StoreID]store.Stats) []admin.Store {
-	rec := r.Identity.Record()
-	out := make([]admin.Store, 0, len(stores))
-	for _, s := range stores {
-		a := admin.Store{ID: s.ID.String(), State: stateName(s.State), Alive: s.Alive, Full: s.Full, Replicas: s.Replicas, Reason: s.Seen}
-		if a.Reason == "" {
-			a.Reason = s.Reason
-		}
-		if !s.Replaces.IsZero() {
-			a.Replaces = s.Replaces.String()
-		}
-		if line, ok := rec.Find(s.ID); ok {
-			a.Path = line.Path
-		}
-		if sp, ok := space[s.ID]; ok {
-			a.Space = &admin.Space{Used: sp.Bytes + sp.RowBytes, Free: max(sp.Free, 0), Chunks: sp.Chunks, ChunkBytes: sp.ChunkBytes, Damaged: sp.Damaged, Quarantined: sp.Quarantined}
-		}
-		out = append(out, a)
-	}
-	return out
-}
-
-func stateName(s chain.StoreState) string {
-	switch s {
-	case chain.StoreLive:
-		return "live"
-	case chain.StoreFailed:
-		return "failed"
-	case chain.StoreReplaced:
-		return "replaced"
-	}
-	return "unknown"
 }
 
 func chainFor(c *master.ChainStatus) admin.Chain {

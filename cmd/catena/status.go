@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -8,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"text/tabwriter"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -50,7 +52,8 @@ func printStatus(w io.Writer, st admin.Status, all bool) error {
 	fmt.Fprintf(&b, "%s\ncluster %s, factor %d, map version %d\n", st.Software, st.Cluster, st.Factor, st.MapVersion)
 	printMasters(&b, st)
 	printStores(&b, st)
-	fmt.Fprintf(&b, "\nchains: %d (%d tablets, %d data), below factor %d, above factor %d, without writes %d\n", st.Chains, st.Tablets, st.DataChains, st.Below, st.Above, st.Unwritable)
+	fmt.Fprintf(&b, "\nchains: %d (%d tablets, %d data), below factor %d, above factor %d, without writes %d\n",
+		st.Chains, st.Tablets, st.DataChains, st.Below, st.Above, st.Unwritable)
 	printTrouble(&b, st.Trouble, all)
 	printPlan(&b, st.Plan)
 	for _, f := range st.Forced {
@@ -85,15 +88,67 @@ func printMasters(b *strings.Builder, st admin.Status) {
 func printStores(b *strings.Builder, st admin.Status) {
 	fmt.Fprintf(b, "\nnode %s\n", st.Host)
 	t := tabwriter.NewWriter(b, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(t, "  store\tstate\tchains\tused\tfree\tdirectory\t")
+	fmt.Fprintln(t, "  store\tstate\tchains\tused\tfree\tdevice\tdirectory\t")
 	for _, s := range st.Stores {
-		used, free := "?", "?"
+		used, free, device := "?", "?", "?"
 		if s.Space != nil {
-			used, free = config.Size(s.Space.Used>>20<<20).String(), config.Size(s.Space.Free>>20<<20).String()
+			used, free, device = mebibytes(s.Space.Used), mebibytes(s.Space.Free), cmp.Or(s.Space.Device, "?")
 		}
-		fmt.Fprintf(t, "  %s\t%s\t%d\t%s\t%s\t%s\t%s\n", s.ID[:8], storeWord(s), s.Replicas, used, free, s.Path, s.Reason)
+		fmt.Fprintf(t, "  %s\t%s\t%d\t%s\t%s\t%s\t%s\t%s\n", s.ID[:8], storeWord(s), s.Replicas, used, free, device, s.Path, s.Reason)
 	}
 	_ = t.Flush() // into memory
+	printSpace(b, st)
+	for _, s := range st.Stores {
+		printAway(b, s)
+	}
+}
+
+func mebibytes(n int64) string { return config.Size(n >> 20 << 20).String() }
+
+// printSpace says what all stores take and have. Free space that several stores
+// share counts once, and it is said who shares it.
+func printSpace(b *strings.Builder, st admin.Status) {
+	if st.Space.Devices == 0 {
+		return // nobody says
+	}
+	devices := fmt.Sprintf("%d devices", st.Space.Devices)
+	if st.Space.Devices == 1 {
+		devices = "1 device"
+	}
+	fmt.Fprintf(b, "  together: %s used, %s free on %s; each object takes its size once for each copy\n",
+		mebibytes(st.Space.Used), mebibytes(st.Space.Free), devices)
+	var order []string
+	on := map[string][]string{}
+	for _, s := range st.Stores {
+		if s.Space == nil || s.Space.Device == "" {
+			continue
+		}
+		if on[s.Space.Device] == nil {
+			order = append(order, s.Space.Device)
+		}
+		on[s.Space.Device] = append(on[s.Space.Device], s.Path)
+	}
+	for _, device := range order {
+		if paths := on[device]; len(paths) > 1 {
+			fmt.Fprintf(b, "  %s share device %s: its free space counts once, and what loses it loses all of them\n", strings.Join(paths, ", "), device)
+		}
+	}
+}
+
+// printAway says of a store that is away what that means.
+func printAway(b *strings.Builder, s admin.Store) {
+	if s.AwaySince.IsZero() {
+		return
+	}
+	since := s.AwaySince.Format(time.RFC3339) // as Next has its times
+	if s.AwayOrLonger {
+		since += " or longer (it was not there when this server started)"
+	}
+	word := storeWord(s)
+	if s.State == "absent" {
+		word += ", but not broken,"
+	}
+	fmt.Fprintf(b, "  store %s is %s since %s: %s\n", s.ID[:8], word, since, s.Next)
 }
 
 func storeWord(s admin.Store) string {

@@ -46,7 +46,7 @@ func TestAServerServesOnWithoutAnIdentityFile(t *testing.T) {
 			st := status(t, srv)
 			require.Equal(t, 2, st.VotersReady)
 			require.Equal(t, 3, st.VotersWanted)
-			require.Equal(t, "failed", st.Stores[1].State)
+			require.Equal(t, "absent", st.Stores[1].State)
 			require.Contains(t, st.Stores[1].Reason, "its identity file is unreadable")
 			_, err = clientOf(t, srv).StatObject(t.Context(), "bucket", "key", minio.StatObjectOptions{})
 			require.NoError(t, err)

@@ -300,3 +300,25 @@ func TestReplicaText(t *testing.T) {
 		require.Error(t, back.UnmarshalText([]byte(bad)), bad)
 	}
 }
+
+// Free space that several stores share counts once, and only where a store lives.
+func TestTotalCountsADeviceOnce(t *testing.T) {
+	live := func(id, device string, used, free int64) Store {
+		return Store{ID: id, State: "live", Alive: true, Space: &Space{Used: used, Free: free, Device: device}}
+	}
+	gone := live("e", "8:3", 5, 1000)
+	gone.State, gone.Alive = "failed", false
+	for _, tt := range []struct {
+		stores []Store
+		want   TotalSpace
+	}{
+		{nil, TotalSpace{}},
+		{[]Store{live("a", "8:1", 1, 100), live("b", "8:1", 2, 90), live("c", "8:1", 3, 95)}, TotalSpace{Used: 6, Free: 90, Devices: 1}},
+		{[]Store{live("a", "8:1", 1, 100), live("b", "8:2", 2, 90), live("c", "8:2", 3, 95)}, TotalSpace{Used: 6, Free: 190, Devices: 2}},
+		{[]Store{live("a", "", 1, 100), live("b", "", 2, 100)}, TotalSpace{Used: 3, Free: 200, Devices: 2}},
+		{[]Store{live("a", "8:1", 1, 100), {ID: "d", State: "absent"}, gone}, TotalSpace{Used: 6, Free: 100, Devices: 1}},
+		{[]Store{live("a", "8:1", 1, 100), live("b", "8:1", 2, 0)}, TotalSpace{Used: 3, Free: 0, Devices: 1}},
+	} {
+		require.Equal(t, tt.want, Total(tt.stores))
+	}
+}

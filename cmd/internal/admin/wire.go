@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+	"time"
 
 	"catena/chain"
 )
@@ -29,10 +30,12 @@ type Status struct {
 	VotersReady  int    `json:"voters_ready"`
 	MapVersion   uint64 `json:"map_version"`
 	// Factor is the number of members wanted of every chain.
-	Factor     int     `json:"factor"`
-	Stores     []Store `json:"stores"`
-	Tablets    int     `json:"tablets"`
-	DataChains int     `json:"data_chains"`
+	Factor int     `json:"factor"`
+	Stores []Store `json:"stores"`
+	// Space is what all stores take and have together.
+	Space      TotalSpace `json:"space"`
+	Tablets    int        `json:"tablets"`
+	DataChains int        `json:"data_chains"`
 	// Chains counts all of them; Below those with fewer good members than wanted,
 	// Above those with more, Unwritable those that take no writes.
 	Chains     int `json:"chains"`
@@ -59,13 +62,24 @@ type Store struct {
 	ID string `json:"id"`
 	// Path is where this node has it; empty for a store of another node.
 	Path string `json:"path"`
-	// State is live, failed or replaced, as the masters' log has it.
+	// State is live; absent (away without an I/O error: it may come back as it
+	// was); failed (it ended by an I/O error); or replaced (another store has its
+	// place for ever).
 	State string `json:"state"`
 	// Alive: it answers now. Full: it takes no new copies.
 	Alive    bool   `json:"alive"`
 	Full     bool   `json:"full"`
 	Reason   string `json:"reason,omitempty"`
 	Replaces string `json:"replaces,omitempty"`
+	// AwaySince is when a store that does not answer was lost. AwayOrLonger: it
+	// was away already when the server started, and AwaySince is not before that.
+	AwaySince    time.Time `json:"away_since,omitzero"`
+	AwayOrLonger bool      `json:"away_or_longer,omitempty"`
+	// WaitedUntil is until when the chains of an absent store wait for it before
+	// their copies are made elsewhere; not there when they wait no longer.
+	WaitedUntil time.Time `json:"waited_until,omitzero"`
+	// Next is what that means, and what can be done; for a store that is not live.
+	Next string `json:"next,omitempty"`
 	// Replicas is of how many chains it holds a member.
 	Replicas int `json:"replicas"`
 	// Space is null when it is not known: the disk does not answer, or is gone.
@@ -74,12 +88,56 @@ type Store struct {
 
 // Space is what a store takes and has, in bytes and chunks.
 type Space struct {
-	Used        int64 `json:"used_bytes"`
-	Free        int64 `json:"free_bytes"`
-	Chunks      int   `json:"chunks"`
-	ChunkBytes  int64 `json:"chunk_bytes"`
-	Damaged     int   `json:"damaged_chunks"`
-	Quarantined int   `json:"quarantined_chunks"`
+	Used int64 `json:"used_bytes"`
+	// Free is what the store could still take if no other one took of it: stores
+	// of one device have the same free space.
+	Free int64 `json:"free_bytes"`
+	// Device is the device's number, MAJOR:MINOR, on the store's host; empty when
+	// it is not known. Stores of one host with the same one share its free space.
+	Device      string `json:"device"`
+	Chunks      int    `json:"chunks"`
+	ChunkBytes  int64  `json:"chunk_bytes"`
+	Damaged     int    `json:"damaged_chunks"`
+	Quarantined int    `json:"quarantined_chunks"`
+}
+
+// TotalSpace is the space of all stores that say theirs. It is raw: an object
+// takes it once for each of its copies.
+type TotalSpace struct {
+	Used int64 `json:"used_bytes"`
+	// Free counts each device once, and only those with a store that lives.
+	Free int64 `json:"free_bytes"`
+	// Devices is how many devices Free counts.
+	Devices int `json:"devices"`
+}
+
+// Total adds up. Of stores that share a device the least free space counts: they
+// keep different amounts back for themselves. One whose device is not known has
+// its own.
+func Total(stores []Store) (out TotalSpace) {
+	free := map[string]int64{}
+	for _, s := range stores {
+		if s.Space == nil {
+			continue
+		}
+		out.Used += s.Space.Used
+		if s.State != "live" || !s.Alive {
+			continue
+		}
+		device := s.Space.Device
+		if device == "" {
+			device = s.ID
+		}
+		least, ok := free[device]
+		if !ok || s.Space.Free < least {
+			free[device] = s.Space.Free
+		}
+	}
+	for _, n := range free {
+		out.Free += n
+	}
+	out.Devices = len(free)
+	return out
 }
 
 // Chain is a chain that is not as it should be.
