@@ -95,7 +95,7 @@ func (s *Server) raftConfig(v *voter) *raft.Config {
 	c.SnapshotThreshold = 256
 	c.TrailingLogs = 128
 	c.NoLegacyTelemetry = true
-	c.Logger = raftlog.NewLogger(s.cfg.Logger.With("voter", short(v.store)))
+	c.Logger = raftlog.NewLogger(s.cfg.Logger.With("voter", short(v.store)), s.cfg.Now)
 	return c
 }
 

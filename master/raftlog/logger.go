@@ -6,35 +6,36 @@ import (
 	"log"
 	"log/slog"
 	"slices"
-	"sync"
 	"time"
+
+	"catena/chain"
 
 	"github.com/hashicorp/go-hclog"
 )
 
-// repeatAfter is how long the same sentence of the library is not said again:
-// it reports an absent voter at every heartbeat.
-const repeatAfter = 10 * time.Second
+// repeatAfter is how long the same line of the library is not said again: it
+// reports an absent voter at every heartbeat.
+const repeatAfter = time.Minute
 
 // Logger gives the Raft library a slog logger. Its levels go down by one step:
 // what is an error for one voter is a warning for the process.
+//
+// A warning that was said of the same peer less than repeatAfter ago is counted
+// and not said; the next one that is said tells how many were withheld, under
+// "repeated". An error is withheld only if it is of a peer and the same in its
+// text too: what goes wrong in this voter itself is always said.
 type Logger struct {
-	out   *slog.Logger
-	name  string
-	args  []any
-	quiet *quiet
-}
-
-type quiet struct {
-	mu   sync.Mutex
-	said map[string]time.Time
+	out     *slog.Logger
+	name    string
+	args    []any
+	repeats *repeats
 }
 
 var _ hclog.Logger = (*Logger)(nil)
 
-// NewLogger returns the adapter.
-func NewLogger(out *slog.Logger) *Logger {
-	return &Logger{out: out, quiet: &quiet{said: map[string]time.Time{}}}
+// NewLogger returns the adapter. The clock may have any beginning.
+func NewLogger(out *slog.Logger, now func() chain.Instant) *Logger {
+	return &Logger{out: out, repeats: &repeats{now: now, lines: map[string]*repeated{}}}
 }
 
 func slogLevel(l hclog.Level) slog.Level {
@@ -50,10 +51,20 @@ func slogLevel(l hclog.Level) slog.Level {
 // Log implements hclog.Logger.
 func (l *Logger) Log(level hclog.Level, msg string, args ...any) {
 	to := slogLevel(level)
-	if !l.out.Enabled(context.Background(), to) || to > slog.LevelDebug && l.quiet.repeats(msg) {
+	if !l.out.Enabled(context.Background(), to) {
 		return
 	}
-	l.out.Log(context.Background(), to, msg, apart(args)...)
+	line := apart(args)
+	if key, ok := repeatable(level, msg, slices.Concat(l.args, args)); ok {
+		said, withheld := l.repeats.say(key)
+		if !said {
+			return
+		}
+		if withheld > 0 {
+			line = append(line, "repeated", withheld)
+		}
+	}
+	l.out.Log(context.Background(), to, msg, line...)
 }
 
 // apart renames the library's keys that a line has already: the library says how
@@ -68,21 +79,6 @@ func apart(args []any) []any {
 		}
 	}
 	return out
-}
-
-// repeats reports whether a sentence was said a short while ago.
-func (q *quiet) repeats(msg string) bool {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	now := time.Now()
-	if last, ok := q.said[msg]; ok && now.Sub(last) < repeatAfter {
-		return true
-	}
-	if len(q.said) > 256 {
-		clear(q.said)
-	}
-	q.said[msg] = now
-	return false
 }
 
 // Trace implements hclog.Logger.

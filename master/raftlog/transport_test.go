@@ -1,9 +1,7 @@
 package raftlog
 
 import (
-	"bytes"
 	"io"
-	"log/slog"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -122,22 +120,4 @@ func TestASnapshotIsStreamed(t *testing.T) {
 	var resp raft.InstallSnapshotResponse
 	require.NoError(t, a.InstallSnapshot("", "b", &raft.InstallSnapshotRequest{}, &resp, strings.NewReader("the state")))
 	require.Equal(t, "the state", string(got))
-}
-
-func TestLoggerStepsDownAndDoesNotRepeat(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		var out bytes.Buffer
-		l := NewLogger(slog.New(slog.NewTextHandler(&out, nil)))
-		l.Error("failed to heartbeat", "peer", "x")
-		l.Error("failed to heartbeat", "peer", "x")
-		l.Info("entering follower state")
-		l.Named("raft").With("k", "v").Warn("something")
-		require.Equal(t, 1, strings.Count(out.String(), "failed to heartbeat"))
-		require.Contains(t, out.String(), "level=WARN msg=\"failed to heartbeat\" peer=x")
-		require.Contains(t, out.String(), "level=INFO msg=something k=v")
-		require.NotContains(t, out.String(), "follower")
-		time.Sleep(repeatAfter + time.Second)
-		l.Error("failed to heartbeat", "peer", "x")
-		require.Equal(t, 2, strings.Count(out.String(), "failed to heartbeat"))
-	})
 }
