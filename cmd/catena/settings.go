@@ -62,6 +62,12 @@ func (s *settings) flagErrors(c *cobra.Command, first error) error {
 
 // splitFlags takes the flags that the command does not have out of its
 // arguments. What follows such a flag counts as an argument.
+//
+// It stands beside pflag's parser because pflag (1.0.10) has no way to name all
+// of them: its parse ends at the first, with an error that has the name but not
+// the place, so that the rest cannot be parsed; and with ParseErrorsAllowlist.
+// UnknownFlags it drops them without a word, and the argument after each too,
+// which here is a directory more often than a value.
 func (s *settings) splitFlags(c *cobra.Command) (known []string, problems []error) {
 	args := s.env.args[slices.Index(s.env.args, c.Name())+1:]
 	for i := 0; i < len(args); i++ {
