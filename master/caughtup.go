@@ -37,14 +37,14 @@ func (s *Server) votersReady() (n int, known bool) {
 	if f.Error() != nil {
 		return 0, false
 	}
-	heard := s.heard.Load()
+	recorded := s.recorded.Load()
 	for _, sv := range f.Configuration().Servers {
 		id, ok := storeOf(sv.ID)
 		v := s.running(sv.ID)
-		if !ok || v == nil || sv.Suffrage != raft.Voter || v.raft.LastIndex() < s.goalBefore.Load() {
+		if !ok || v == nil || sv.Suffrage != raft.Voter || v.raft.LastIndex() < s.committedBefore.Load() {
 			continue
 		}
-		if heard != nil && slices.Contains(*heard, id) {
+		if recorded != nil && slices.Contains(*recorded, id) {
 			n++
 		}
 	}

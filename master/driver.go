@@ -38,13 +38,13 @@ func (s *Server) drive() {
 // it, and that the cluster is there.
 func (s *Server) takeUp(v *voter) bool {
 	if v == nil {
-		if s.led != nil {
-			s.led = nil
+		if s.takenUp != nil {
+			s.takenUp = nil
 			s.obs.led(false)
 		}
 		return false
 	}
-	if s.led == v {
+	if s.takenUp == v {
 		return true
 	}
 	if err := s.wait(v, v.raft.Barrier(s.cfg.Timing.Apply)); err != nil {
@@ -55,7 +55,7 @@ func (s *Server) takeUp(v *voter) bool {
 		s.cannotServe(err)
 		return false
 	}
-	s.led = v
+	s.takenUp = v
 	s.obs.led(true)
 	s.cfg.Logger.Info("a master leads", "store", v.store.String(), "version", v.fsm.version())
 	s.pub.openNow()
@@ -71,10 +71,10 @@ func (s *Server) cannotServe(err error) {
 		s.cfg.Logger.Debug("the leader is not ready", "err", err)
 		return
 	}
-	s.neverOnce.Do(func() {
+	s.fatalOnce.Do(func() {
 		s.cfg.Logger.Error("the master cannot serve", "err", err)
-		s.broken.Store(&err)
-		close(s.never)
+		s.fatalErr.Store(&err)
+		close(s.fatal)
 	})
 }
 

@@ -35,7 +35,7 @@ func newMetrics(s *Server) (*metrics, error) {
 		}
 		return 1
 	})
-	gauge("catena_master_voters", "Voters of this process that live.", func() float64 { return float64(len(s.all())) })
+	gauge("catena_master_voters", "Voters of this process that live.", func() float64 { return float64(len(s.liveVoters())) })
 	gauge("catena_master_voters_missing", "Voters that are wanted (one a directory, up to three) and do not yet vote, hold all that was committed, and stand in the record that a start goes by. NaN while nobody leads.", s.votersMissing)
 	gauge("catena_master_map_version", "Version of the newest map published; 0 before the first.", func() float64 {
 		if cm := s.Map(); cm != nil {

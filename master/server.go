@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -39,32 +40,33 @@ type Server struct {
 	// ready is closed when a leader has made or found the cluster.
 	ready     chan struct{}
 	readyOnce sync.Once
-	// broken is why this server can never be ready; set before never is closed.
-	broken    atomic.Pointer[error]
-	never     chan struct{}
-	neverOnce sync.Once
+	// fatalErr is why this server can never be ready; set before fatal is closed.
+	fatalErr  atomic.Pointer[error]
+	fatal     chan struct{}
+	fatalOnce sync.Once
 
 	mu sync.Mutex
 	// voters that run or have died in this process, by store.
 	voters map[chain.StoreID]*voter
 	// unusable are directories that cannot hold a voter, and why.
 	unusable map[chain.StoreID]error
-	// led is the voter whose leadership the driver has taken up; the driver's alone.
-	led *voter
-	// told are the voters that OnVoters hears of next, or heard of last; the
-	// driver's alone. tell holds at most one list, the newest.
-	told []chain.StoreID
-	tell chan []chain.StoreID
-	// heard is the list that OnVoters has carried out; nil before the first, and
+	// takenUp is the voter whose leadership the driver has taken up; the driver's
+	// alone.
+	takenUp *voter
+	// announced are the voters that OnVoters was given last, or is given next; the
+	// driver's alone. toRecord holds at most one list, the newest.
+	announced []chain.StoreID
+	toRecord  chan []chain.StoreID
+	// recorded is the list that OnVoters has carried out; nil before the first, and
 	// after one that it could not.
-	heard atomic.Pointer[[]chain.StoreID]
-	// mistold: OnVoters could not carry out the list, and is to be told again.
-	mistold atomic.Bool
-	// taught is closed when the teller has ended.
-	taught chan struct{}
-	// goal is what was committed at the driver's last turn, goalBefore at the one
-	// before: a voter that has that much has caught up.
-	goal, goalBefore atomic.Uint64
+	recorded atomic.Pointer[[]chain.StoreID]
+	// recordFailed: OnVoters could not carry out the list, and is to be given it again.
+	recordFailed atomic.Bool
+	// recorderDone is closed when recordVoters has ended.
+	recorderDone chan struct{}
+	// committedNow is what was committed at the driver's last turn, committedBefore
+	// at the one before: a voter that has that much has caught up.
+	committedNow, committedBefore atomic.Uint64
 }
 
 // Start opens the voters, bootstraps them on the very first start, and begins.
@@ -75,7 +77,9 @@ func Start(cfg Config) (*Server, error) {
 	}
 	s := &Server{
 		cfg: cfg.withDefaults(), voters: map[chain.StoreID]*voter{}, unusable: map[chain.StoreID]error{},
-		wakeup: make(chan struct{}, 1), guardWake: make(chan struct{}, 1), stopping: make(chan struct{}), ready: make(chan struct{}), tell: make(chan []chain.StoreID, 1), never: make(chan struct{}), taught: make(chan struct{}),
+		wakeup: make(chan struct{}, 1), guardWake: make(chan struct{}, 1), stopping: make(chan struct{}),
+		ready: make(chan struct{}), fatal: make(chan struct{}),
+		toRecord: make(chan []chain.StoreID, 1), recorderDone: make(chan struct{}),
 	}
 	s.hub = &raftlog.Hub{Timeout: 2 * s.cfg.Timing.Heartbeat}
 	s.obs = newObserver(s.cfg, s.wake)
@@ -85,7 +89,7 @@ func Start(cfg Config) (*Server, error) {
 		return nil, err
 	}
 	s.met = met
-	if err := s.open(); err != nil {
+	if err := s.startVoters(); err != nil {
 		for _, v := range s.voters {
 			v.stop()
 		}
@@ -94,16 +98,16 @@ func Start(cfg Config) (*Server, error) {
 	}
 	s.tasks.Go(s.guard)
 	s.tasks.Go(s.drive)
-	go s.teller()
+	go s.recordVoters()
 	s.tasks.Go(func() { s.pub.run(s.stopping) })
 	s.elect()
 	return s, nil
 }
 
-// open brings up every directory that has a voter's files, and those of a
-// first start.
-func (s *Server) open() error {
-	fresh, err := s.openAll()
+// startVoters runs the voter of every directory that has one's files, and those
+// of a first start.
+func (s *Server) startVoters() error {
+	fresh, err := s.openVoters()
 	if err != nil {
 		return err
 	}
@@ -137,11 +141,11 @@ func (s *Server) open() error {
 	return nil
 }
 
-// openAll opens the directories with files. If all recorded voters are here and
+// openVoters opens the directories with files. If all recorded voters are here and
 // none has ever voted, nothing was ever committed: this is a first start, or
 // one that was cut short, and those without files get them. Otherwise a
 // recorded voter without files has lost its votes and must not vote again.
-func (s *Server) openAll() (fresh bool, err error) {
+func (s *Server) openVoters() (fresh bool, err error) {
 	var empty []Dir
 	fresh = true
 	for _, d := range s.cfg.Dirs {
@@ -194,28 +198,25 @@ func (s *Server) Close() error {
 	s.closing.Do(func() {
 		close(s.stopping)
 		s.mu.Lock()
-		var raws []*voter
-		for _, v := range s.voters {
-			raws = append(raws, v)
-		}
+		toStop := slices.Collect(maps.Values(s.voters))
 		s.mu.Unlock()
-		for _, v := range raws {
+		for _, v := range toStop {
 			s.shutDown(v)
 		}
 		s.tasks.Wait()
-		s.awaitTeller()
+		s.awaitRecorder()
 		s.met.unregister()
 	})
 	return nil
 }
 
-// awaitTeller waits for OnVoters, which may be writing, but not for ever: its
+// awaitRecorder waits for OnVoters, which may be writing, but not for ever: its
 // disk may not answer.
-func (s *Server) awaitTeller() {
+func (s *Server) awaitRecorder() {
 	t := time.NewTimer(s.cfg.Timing.Apply)
 	defer t.Stop()
 	select {
-	case <-s.taught:
+	case <-s.recorderDone:
 	case <-t.C:
 		s.cfg.Logger.Warn("the list of voters is still being recorded; it is not waited for")
 	}
@@ -260,8 +261,8 @@ func (s *Server) wakeGuard() { signal(s.guardWake) }
 // applied is told after each change of any voter's state.
 func (s *Server) applied() { s.pub.changed() }
 
-// all gives the voters that count.
-func (s *Server) all() []*voter {
+// liveVoters gives the voters that run and count.
+func (s *Server) liveVoters() []*voter {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	var out []*voter
@@ -275,7 +276,7 @@ func (s *Server) all() []*voter {
 
 // leader gives the voter that leads; nil if none of this process does.
 func (s *Server) leader() *voter {
-	for _, v := range s.all() {
+	for _, v := range s.liveVoters() {
 		if v.raft.State() == raft.Leader {
 			return v
 		}
@@ -293,7 +294,7 @@ func (s *Server) newest() *state.State {
 	if last != nil {
 		version = last.Version
 	}
-	for _, v := range s.all() {
+	for _, v := range s.liveVoters() {
 		if n := v.fsm.version(); n > version {
 			best, version = v, n
 		}
@@ -309,7 +310,7 @@ func (s *Server) newest() *state.State {
 func (s *Server) elect() {
 	var best *voter
 	var term, index uint64
-	for _, v := range s.all() {
+	for _, v := range s.liveVoters() {
 		if t, i := v.lastEntry(); v.votes() && (best == nil || t > term || t == term && i > index) {
 			best, term, index = v, t, i
 		}
@@ -336,17 +337,17 @@ func (s *Server) guard() {
 		case <-t.C:
 		case <-s.guardWake:
 		}
-		for _, v := range s.all() {
+		for _, v := range s.liveVoters() {
 			if busy := v.log.Busy(); busy > s.cfg.Timing.StallAfter {
 				v.log.Kill(fmt.Errorf("its disk has not answered a write for %s", busy.Round(time.Second)))
 			}
 		}
-		s.bury()
+		s.retireDead()
 	}
 }
 
-// bury clears up behind the voters that died.
-func (s *Server) bury() {
+// retireDead clears up behind the voters that died.
+func (s *Server) retireDead() {
 	s.mu.Lock()
 	var dead []*voter
 	for _, v := range s.voters {
@@ -374,8 +375,8 @@ func (s *Server) WaitReady(ctx context.Context) error {
 		return nil
 	case <-s.stopping:
 		return ErrNoLeader
-	case <-s.never:
-		return *s.broken.Load()
+	case <-s.fatal:
+		return *s.fatalErr.Load()
 	case <-ctx.Done():
 		return fmt.Errorf("%w: %w", ErrNoLeader, ctx.Err())
 	}

@@ -29,9 +29,9 @@ func (s *Server) voting(v *voter) {
 		s.stopStrangers(servers)
 	}
 	if f := v.raft.GetConfiguration(); f.Error() == nil {
-		s.tellVoters(f.Configuration().Servers)
+		s.announceVoters(f.Configuration().Servers)
 	}
-	s.goalBefore.Store(s.goal.Swap(v.raft.CommitIndex()))
+	s.committedBefore.Store(s.committedNow.Swap(v.raft.CommitIndex()))
 }
 
 func storeOf(id raft.ServerID) (chain.StoreID, bool) {
@@ -188,7 +188,7 @@ func (s *Server) stopStrangers(servers []raft.Server) {
 	if len(servers) < MaxVoters {
 		return // it may be added yet
 	}
-	for _, v := range s.all() {
+	for _, v := range s.liveVoters() {
 		if !slices.ContainsFunc(servers, func(sv raft.Server) bool { return sv.ID == serverID(v.store) }) {
 			s.cfg.Logger.Info("a directory's voter is no member of the masters any more", "store", v.store.String())
 			v.stop()
@@ -199,8 +199,8 @@ func (s *Server) stopStrangers(servers []raft.Server) {
 	}
 }
 
-// tellVoters tells who has a vote, when that has changed.
-func (s *Server) tellVoters(servers []raft.Server) {
+// announceVoters hands on who has a vote, when that has changed.
+func (s *Server) announceVoters(servers []raft.Server) {
 	var ids []chain.StoreID
 	for _, sv := range servers {
 		if id, ok := storeOf(sv.ID); ok && sv.Suffrage == raft.Voter {
@@ -208,35 +208,35 @@ func (s *Server) tellVoters(servers []raft.Server) {
 		}
 	}
 	slices.SortFunc(ids, func(a, b chain.StoreID) int { return strings.Compare(a.String(), b.String()) })
-	if slices.Equal(ids, s.told) && (s.heard.Load() != nil || !s.mistold.Swap(false)) {
+	if slices.Equal(ids, s.announced) && (s.recorded.Load() != nil || !s.recordFailed.Swap(false)) {
 		return
 	}
-	s.told = ids
+	s.announced = ids
 	select {
-	case <-s.tell: // nobody has heard of that one
+	case <-s.toRecord: // nobody has taken that one
 	default:
 	}
-	s.tell <- slices.Clone(ids)
+	s.toRecord <- slices.Clone(ids)
 }
 
-// teller calls OnVoters, which writes to disks that may hang, beside the driver.
-func (s *Server) teller() {
-	defer close(s.taught)
+// recordVoters calls OnVoters, which writes to disks that may hang, beside the driver.
+func (s *Server) recordVoters() {
+	defer close(s.recorderDone)
 	for {
 		select {
 		case <-s.stopping:
 			return
-		case ids := <-s.tell:
-			s.heard.Store(nil)
+		case ids := <-s.toRecord:
+			s.recorded.Store(nil)
 			if s.cfg.OnVoters != nil {
 				if err := s.cfg.OnVoters(ids); err != nil {
 					s.cfg.Logger.Error("the list of voters cannot be recorded; it is tried again", "err", err)
 					s.pause(s.cfg.Timing.Heartbeat)
-					s.mistold.Store(true)
+					s.recordFailed.Store(true)
 					continue
 				}
 			}
-			s.heard.Store(&ids)
+			s.recorded.Store(&ids)
 		}
 	}
 }
