@@ -23,6 +23,10 @@ type Master interface {
 	// StoreAlive says that a disk works, and what runs on it. It is repeated
 	// every second, and sent at once when a replica has persisted an epoch.
 	StoreAlive(id chain.StoreID, info DiskInfo)
+	// StoreStarved takes StoreAlive's place while a disk, which is not broken, has
+	// had no room for its log for a while: nothing on it is acknowledged, or read,
+	// until there is.
+	StoreStarved(id chain.StoreID, reason string)
 	// StoreFailed says that a disk of this node has ended, and why.
 	StoreFailed(id chain.StoreID, err error)
 }
@@ -64,7 +68,7 @@ type Config struct {
 	// ScanFor is how long one page of a scan may take; 200 ms when 0.
 	ScanFor time.Duration
 	// StallAfter is how long a disk may leave writes unanswered before it counts as
-	// failed, in whole seconds; 15 s when 0.
+	// failed or, if it only lacks space, as starved; in whole seconds, 15 s when 0.
 	StallAfter time.Duration
 	// CacheBytes is the block cache that all disks share; 64 MiB when 0.
 	CacheBytes int64

@@ -1,6 +1,7 @@
 package objectd
 
 import (
+	"fmt"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -32,6 +33,9 @@ type disk struct {
 	closed bool // under life
 	// begun and finished count the calls that change the disk: see watch.
 	begun, finished atomic.Int64
+	// hungry counts the whole rounds since the log last had room. Only the disk's
+	// ticker uses it.
+	hungry int
 }
 
 func (d *disk) failed() error {
@@ -180,12 +184,35 @@ func (n *Node) round(d *disk, full bool) {
 			}
 		}
 	}
-	if d.failed() == nil && (d.news.Swap(false) || full) {
-		n.cfg.Master.StoreAlive(d.id, n.info(d, all))
-	}
 	if full {
+		d.hunger()
 		n.repair(d)
 	}
+	if d.failed() != nil || !d.news.Swap(false) && !full {
+		return
+	}
+	if n.starved(d) {
+		n.cfg.Master.StoreStarved(d.id, fmt.Sprintf("no room for its log for %d s", d.hungry))
+		return
+	}
+	n.cfg.Master.StoreAlive(d.id, n.info(d, all))
+}
+
+// hunger looks once a second whether the log has room. Rounds and not the
+// clock's seconds count: while the process is held up, no disk is to blame.
+func (d *disk) hunger() {
+	if d.st.Starving() {
+		d.hungry++
+	} else {
+		d.hungry = 0
+	}
+}
+
+// starved reports that a disk has lacked room for so long that its chains are
+// better off without it. Whoever said so in haste would cost a resync whenever
+// a removal is about to free the space.
+func (n *Node) starved(d *disk) bool {
+	return time.Duration(d.hungry)*time.Second >= n.cfg.StallAfter
 }
 
 // info is what the master is told of a disk.

@@ -21,6 +21,8 @@ type fakeMaster struct {
 	alive   map[chain.StoreID]DiskInfo
 	told    map[chain.StoreID]int
 	failed  map[chain.StoreID]error
+	// starved is the newest word, when that is not StoreAlive.
+	starved map[chain.StoreID]string
 }
 
 func (m *fakeMaster) Report(r chain.Report) {
@@ -34,6 +36,20 @@ func (m *fakeMaster) StoreAlive(id chain.StoreID, info DiskInfo) {
 	defer m.mu.Unlock()
 	m.alive[id] = info
 	m.told[id]++
+	delete(m.starved, id)
+}
+
+func (m *fakeMaster) StoreStarved(id chain.StoreID, reason string) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.starved[id] = reason
+}
+
+// hungry is why a disk is said to be starved; empty if it is not.
+func (m *fakeMaster) hungry(id chain.StoreID) string {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.starved[id]
 }
 
 func (m *fakeMaster) StoreFailed(id chain.StoreID, err error) {
@@ -88,6 +104,7 @@ func (c *fakeClock) Now() chain.Now {
 type host struct {
 	t     *testing.T
 	disks []*vfs.Fault
+	mems  []*vfs.Mem // what the disks are made of
 	// hang, if set, holds up the syncs of that disk's log.
 	hang   []atomic.Pointer[chan struct{}]
 	clock  fakeClock
@@ -111,6 +128,7 @@ func newHost(t *testing.T, disks int) *host {
 			}
 			return nil
 		}
+		h.mems = append(h.mems, m)
 		h.disks = append(h.disks, vfs.NewFault(&vfs.Hook{FS: m, Before: before}))
 	}
 	return h
@@ -126,7 +144,7 @@ func (h *host) config() Config {
 
 func (h *host) start() *Node {
 	h.t.Helper()
-	h.master = &fakeMaster{alive: map[chain.StoreID]DiskInfo{}, told: map[chain.StoreID]int{}, failed: map[chain.StoreID]error{}}
+	h.master = &fakeMaster{alive: map[chain.StoreID]DiskInfo{}, told: map[chain.StoreID]int{}, failed: map[chain.StoreID]error{}, starved: map[chain.StoreID]string{}}
 	var err error
 	h.node, err = Start(h.config())
 	require.NoError(h.t, err)

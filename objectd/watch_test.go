@@ -96,3 +96,61 @@ func TestStallCountsLooksWithoutProgress(t *testing.T) {
 		h.stop()
 	})
 }
+
+// A disk without room for its log held up its chains, and their reads, for as
+// long as there was none. It works, so it is not given up: it counts as away
+// until there is room.
+func TestDiskWithoutRoomForItsLogIsAway(t *testing.T) {
+	bubbletest.Run(t, func(t *testing.T) {
+		h := newHost(t, 3)
+		n := h.start()
+		n.SetMap(chainsOn(1, 1, on(0), on(1), on(2)))
+		learned := order(t, n, on(0), 1).Time
+		time.Sleep(time.Minute)
+		require.Empty(t, h.master.hungry(disk1(1)))
+		h.mems[1].SetCapacity(1)
+		// Each entry takes a block of the log, and what is made already takes some more.
+		ctx, cancel := context.WithCancel(context.Background())
+		defer cancel()
+		filled := make(chan struct{})
+		go func() {
+			defer close(filled)
+			for i := uint64(1); ctx.Err() == nil; i++ {
+				a, _ := n.Propose(ctx, indexChain, on(0), &tablet.Command{
+					Op: chain.OpID{9, byte(i >> 8), byte(i)}, Learned: learned, Stamp: max(learned, 1), Tablet: 1, Generation: 1,
+					Bucket: chain.BucketID{7}, Action: &tablet.SetBucket{Row: tablet.BucketRow{Generation: i}},
+				})
+				learned = max(learned, a.Time)
+				time.Sleep(time.Millisecond)
+			}
+		}()
+		for !n.disks[disk1(1)].st.Starving() {
+			time.Sleep(10 * time.Millisecond)
+		}
+		began := time.Now()
+		for h.master.hungry(disk1(1)) == "" {
+			require.Less(t, time.Since(began), 20*time.Second)
+			time.Sleep(100 * time.Millisecond)
+		}
+		require.Equal(t, "no room for its log for 15 s", h.master.hungry(disk1(1)))
+		told := h.master.tells(disk1(1))
+		time.Sleep(10 * time.Second)
+		require.Equal(t, told, h.master.tells(disk1(1)), "nor is it said to be alive meanwhile")
+		require.NoError(t, h.master.why(disk1(1)), "it has not failed")
+		cancel()
+		<-filled
+		// The masters take it out of its chains: the others go on.
+		n.SetMap(chainsOn(2, 2, on(0), on(2)))
+		order(t, n, on(0), 3)
+		// With room it is back, with all that it had.
+		h.mems[1].SetCapacity(1 << 30)
+		began = time.Now()
+		for h.master.hungry(disk1(1)) != "" {
+			require.Less(t, time.Since(began), 3*time.Second)
+			time.Sleep(100 * time.Millisecond)
+		}
+		require.NoError(t, h.master.why(disk1(1)))
+		h.stop()
+		synctest.Wait()
+	})
+}

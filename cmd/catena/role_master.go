@@ -35,6 +35,12 @@ func (l masterLink) StoreAlive(id chain.StoreID, info objectd.DiskInfo) {
 	l.r.masters.StoreAlive(id, out)
 }
 
+// StoreStarved implements objectd.Master. To the masters the store is away, and
+// not broken: its chains go on without it, and it joins them again as it is.
+func (l masterLink) StoreStarved(id chain.StoreID, reason string) {
+	l.r.masters.StoreMissing(id, reason)
+}
+
 // StoreFailed implements objectd.Master. The masters hear it first: failover
 // must not wait for identity files. Then the DIR takes no updates any more, and
 // the store comes back, if it does, as a new incarnation.

@@ -37,6 +37,13 @@ func (m *Mem) SetCapacity(bytes int64) {
 	m.mu.Unlock()
 }
 
+// Used is the length of all files, in bytes.
+func (m *Mem) Used() int64 {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.used
+}
+
 // memNode is a file or a directory. Mem.mu guards the tree and every node.
 type memNode struct {
 	dir bool

@@ -45,6 +45,15 @@ func (d *Disk) FailOps(kinds vfs.OpKind, match func(vfs.Op) bool, i int, sticky 
 // Hits is how many calls have failed.
 func (d *Disk) Hits() int { return d.fault.Hits() }
 
+// Fill leaves so many bytes of space; a negative number, as much as there ever was.
+func (d *Disk) Fill(left int64) {
+	capacity := int64(0)
+	if left >= 0 {
+		capacity = d.mem.Used() + left
+	}
+	d.mem.SetCapacity(capacity)
+}
+
 // power is the supply of all disks in one life of the process.
 type power struct {
 	// mu is held for reading by every call that changes a disk, so that a cut

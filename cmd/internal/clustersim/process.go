@@ -177,6 +177,9 @@ func (l link) StoreAlive(id chain.StoreID, info objectd.DiskInfo) {
 	l.p.Masters.StoreAlive(id, out)
 }
 
+// StoreStarved implements objectd.Master.
+func (l link) StoreStarved(id chain.StoreID, reason string) { l.p.Masters.StoreMissing(id, reason) }
+
 // StoreFailed implements objectd.Master. A store that failed comes back, if it
 // does, as a new incarnation.
 func (l link) StoreFailed(id chain.StoreID, err error) {

@@ -1,0 +1,58 @@
+package clustersim
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+// After a crash a disk has room for little: its rows open, and its log, which
+// begins a new segment, finds no space for it. Its chains waited for it as long
+// as it had none, reads too. They go on without it after a while; once there is
+// room it is one of them again, with all that it had.
+func TestDiskWithoutRoomForItsLog(t *testing.T) {
+	rng := rand.New(rand.NewPCG(seed(t), 12))
+	for victim := range 3 {
+		t.Run(fmt.Sprint(victim), func(t *testing.T) {
+			s := rng.Uint64()
+			bubble(t, func(t *testing.T) {
+				ctx := bounded(t)
+				c := build(t, Config{})
+				l, w := begin(t, c, s)
+				stop := under(c.Process(), l, w)
+				time.Sleep(time.Second)
+				require.NoError(t, c.Kill())
+				stop()
+				d := c.Disks()[victim]
+				d.Fill(256 << 10) // a quarter of a segment
+				began := time.Now()
+				require.NoError(t, c.Start(ctx))
+				t.Logf("serves after %s", time.Since(began))
+				require.Less(t, time.Since(began), time.Minute)
+				p := c.Process()
+				require.NoError(t, l.Verify(ctx, p))
+				require.NoError(t, p.WaitWriting(ctx))
+				// Files that it has already take some of the log: removals go on.
+				stop = under(p, l, w)
+				for full := time.Now(); p.Masters.Status().BelowFactor == 0; time.Sleep(time.Second) {
+					require.Less(t, time.Since(full), 5*time.Minute, "a disk without room shows")
+				}
+				require.NoError(t, p.WaitWriting(ctx))
+				d.Fill(-1)
+				time.Sleep(time.Second)
+				stop()
+				require.NoError(t, l.Verify(ctx, p))
+				require.Zero(t, d.Hits(), "nothing has failed on it")
+				if victim == 0 {
+					// A voter of that disk that found no room is back after a restart.
+					require.NoError(t, c.Stop())
+					require.NoError(t, c.Start(ctx))
+				}
+				finish(t, c, l, w)
+			})
+		})
+	}
+}
