@@ -36,7 +36,7 @@ func (n *dataNode) start() {
 	conf := n.sim.opt.Replica
 	conf.Self, conf.Chain = n.id, 1
 	conf.Recovered = data.Recovered{State: n.store.state}
-	r, err := data.NewMutant(conf, n.sim.opt.Mutant)
+	r, err := data.NewMutated(conf, n.sim.opt.rules)
 	if err != nil {
 		n.sim.w.Fail("node %d does not start: %v", n.n, err)
 		return

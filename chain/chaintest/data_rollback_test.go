@@ -3,7 +3,7 @@ package chaintest
 import (
 	"testing"
 
-	"catena/chain/internal/mutant"
+	"catena/chain/internal/rule"
 
 	"github.com/stretchr/testify/require"
 )
@@ -28,7 +28,7 @@ func TestDataRollbackSeeds(t *testing.T) {
 func TestDataRollbackMutantIsCaught(t *testing.T) {
 	_, failed := sweepData(2000, func(seed uint64) DataOptions {
 		opt := rollbackShapes(seed)
-		opt.Mutant = mutant.Data{NoReview: true}
+		opt.rules = rule.Without(rule.ReviewAtStart)
 		return opt
 	})
 	require.NotNil(t, failed, "nobody saw it")

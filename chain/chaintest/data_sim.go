@@ -7,7 +7,7 @@ import (
 
 	"catena/chain"
 	"catena/chain/data"
-	"catena/chain/internal/mutant"
+	"catena/chain/internal/rule"
 )
 
 // DataOptions say what a run of a data chain looks like. RunData fills what is
@@ -30,8 +30,8 @@ type DataOptions struct {
 	Words int
 	// Rollback lets disks come back as older images of themselves.
 	Rollback bool
-	// Mutant leaves a rule out.
-	Mutant mutant.Data
+	// rules are those that hold; the zero Set is all of them.
+	rules rule.Set
 }
 
 // DataResult is what came of a run.
@@ -137,7 +137,7 @@ func RunData(seed uint64, opt DataOptions) DataResult {
 	for _, n := range s.nodes[:opt.Factor] {
 		first = append(first, n.id)
 	}
-	s.master = NewMaster(NewChain(chain.KindData, opt.Factor, opt.MinAck, first...), mutant.Set{})
+	s.master = NewMaster(NewChain(chain.KindData, opt.Factor, opt.MinAck, first...), rule.Set{})
 	s.configured()
 	s.masterLoop()
 	s.startNemesis()

@@ -11,7 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"catena/chain"
-	"catena/chain/internal/mutant"
+	"catena/chain/internal/rule"
 )
 
 var (
@@ -117,22 +117,22 @@ func TestDataSeedIsReplayable(t *testing.T) {
 
 // Each rule that is left out is seen. A mutant that survives fails the test.
 func TestDataMutantsAreCaught(t *testing.T) {
-	for name, m := range map[string]mutant.Data{
-		"seal acknowledged before sync":            {AckBeforeSync: true},
-		"no epoch check at seal":                   {NoEpochAtSeal: true},
-		"joiner promoted off the commit path":      {PromoteOffPath: true},
-		"commit path not persisted":                {PathNotPersisted: true},
-		"scan begins before live frames":           {ScanBeforeFeed: true},
-		"removal undone by the joiner's copy":      {UndoRemoval: true},
-		"commit below minAck":                      {CommitBelowMinAck: true},
-		"a joiner that copies nothing":             {CopyNothing: true},
-		"a joiner that keeps what the source lost": {NoQuarantine: true},
-		"sums not compared":                        {NoSums: true},
+	for name, without := range map[string]rule.Rule{
+		"seal acknowledged before sync":            rule.AckAfterSync,
+		"no epoch check at seal":                   rule.EpochAtSeal,
+		"joiner promoted off the commit path":      rule.PromoteOnPath,
+		"commit path not persisted":                rule.PathPersisted,
+		"scan begins before live frames":           rule.FeedBeforeScan,
+		"removal undone by the joiner's copy":      rule.RemovalStopsCopy,
+		"commit below minAck":                      rule.CommitAtMinAck,
+		"a joiner that copies nothing":             rule.CopyAll,
+		"a joiner that keeps what the source lost": rule.Quarantine,
+		"sums not compared":                        rule.SumsCompared,
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, failed := sweepData(20000, func(seed uint64) DataOptions {
 				opt := dataShapes(seed)
-				opt.Mutant = m
+				opt.rules = rule.Without(without)
 				return opt
 			})
 			require.NotNil(t, failed, "nobody saw it")

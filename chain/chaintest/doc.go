@@ -6,7 +6,7 @@
 //
 // A run is a function of its seed and options: the same seed gives the same
 // trace. Invariants are checked after every step, linearizability at the end.
-// A rule of the protocol can be left out (chain/internal/mutant), to show that
+// A rule of the protocol can be left out (chain/internal/rule), to show that
 // the checks would see it missing.
 //
 // A small chain can also be explored (explore.go): every state that it can reach

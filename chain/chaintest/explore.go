@@ -7,7 +7,7 @@ import (
 	"time"
 
 	"catena/chain/index"
-	"catena/chain/internal/mutant"
+	"catena/chain/internal/rule"
 )
 
 // The explorer visits, breadth first, every state that a small chain of real
@@ -123,7 +123,7 @@ type ExploreOptions struct {
 	// Progress, if set, is told after each depth.
 	Progress func(depth, states, frontier int)
 
-	off       mutant.Set
+	rules     rule.Set
 	backwards bool // try what may happen in the opposite order
 }
 
@@ -163,7 +163,7 @@ func (x Explored) String() string {
 // Explore visits the states of a scope.
 func Explore(s Scope, o ExploreOptions) Explored {
 	began := time.Now()
-	x := newExplorer(s.withDefaults(), o.off)
+	x := newExplorer(s.withDefaults(), o.rules)
 	res := Explored{Scope: s.Name}
 	x.search(o, &res)
 	res.States, res.Steps, res.Took = len(x.origin), len(x.steps), time.Since(began)
@@ -283,7 +283,7 @@ func (x *explorer) story(id uint32, last ...action) []string {
 // record of what clients know has a number.
 type explorer struct {
 	scope  Scope
-	off    mutant.Set
+	rules  rule.Set
 	seen   map[index.Hash]struct{}
 	origin []origin
 

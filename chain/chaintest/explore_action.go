@@ -6,7 +6,7 @@ import (
 	"strings"
 
 	"catena/chain/index"
-	"catena/chain/internal/mutant"
+	"catena/chain/internal/rule"
 )
 
 // actKind is what may happen in a state.
@@ -99,7 +99,7 @@ func (x *explorer) arrivals(w *world, acts []action) []action {
 // configuration, which it may learn at any time; a Hello brings it.
 func (x *explorer) early(w *world, f flying) bool {
 	m := x.msgs[f.msg()]
-	return x.nodes[w.nodes[m.to]].epoch.Less(m.epoch) && !m.hello && !x.off.Off(mutant.NoEpochCheck)
+	return x.nodes[w.nodes[m.to]].epoch.Less(m.epoch) && !m.hello && x.rules.Holds(rule.EpochCheck)
 }
 
 // plans are the configurations that the master may make.
@@ -236,7 +236,7 @@ func (t *turn) plan(a action) {
 	}
 	t.w.master = next
 	t.bench.master = t.x.masters[next]
-	if !t.x.off.Off(mutant.ReportAnyEpoch) {
+	if t.x.rules.Holds(rule.ReportOfEpoch) {
 		t.w.reports = 0
 	}
 }

@@ -146,7 +146,7 @@ func (s *stepping) start() {
 	r, effects, err := index.NewMutated(index.Config{
 		Chain: 1, Self: n.id, Machine: s.machineFor(n), Recovered: rec, TickEvery: chain.Second / 4,
 		Window: s.x.scope.Window, RetainEntries: s.x.scope.Retain, UnreachableAfter: 1 << 60, RepeatEvery: 1 << 60,
-	}, s.x.off)
+	}, s.x.rules)
 	if err != nil {
 		s.fail("%s does not start: %v", letter(n.at), err)
 		return

@@ -5,7 +5,7 @@ import (
 	"strings"
 	"testing"
 
-	"catena/chain/internal/mutant"
+	"catena/chain/internal/rule"
 
 	"github.com/stretchr/testify/require"
 )
@@ -51,43 +51,43 @@ func TestExploreInAnyOrder(t *testing.T) {
 // exploreMutants are rules of an index chain, each with the scope in which the
 // explorer sees it missing.
 var exploreMutants = []struct {
-	rule  mutant.Rule
+	rule  rule.Rule
 	name  string
 	scope Scope
 }{
-	{mutant.AckBeforeSync, "ack before sync", mTwo},
-	{mutant.NoEpochCheck, "no epoch check", mThree},
-	{mutant.EpochNotPersisted, "epoch not persisted", Scope{Serving: 3, Replicas: 3, Epochs: 2, Remove: "C", SlowState: true}},
-	{mutant.ReadWithoutLease, "read without a lease", mThree},
-	{mutant.CommitBeforeAll, "commit before all have it", Scope{Serving: 2, Replicas: 2, Epochs: 1, Ops: []opKind{opPut}, Window: 2}},
-	{mutant.HeadCountsDurable, "head counts durable acks", mThree},
-	{mutant.NoStreamRule, "no stream rule", mTwo},
-	{mutant.AnswerUnconfirmed, "answer without entry not confirmed", Scope{Serving: 3, Replicas: 3, Epochs: 2, Ops: []opKind{opPut, opDelete, opPutAbsent}, Ticks: 1, Remove: "A"}},
-	{mutant.AnswerIgnoresPending, "answer ignores the pending entry", Scope{Serving: 2, Replicas: 2, Epochs: 1, Ops: []opKind{opPut, opPutAbsent}}},
-	{mutant.PromoteOffPath, "joiner promoted off the commit path", Scope{Serving: 2, Replicas: 3, Epochs: 4, Ops: []opKind{opPut}, Join: "C"}},
-	{mutant.PathNotPersisted, "commit path not persisted", Scope{Serving: 2, Replicas: 3, Epochs: 4, Ops: []opKind{opPut}, Crashes: 1, Fail: "B", Join: "C"}},
-	{mutant.InSyncAtCommit, "in sync at the commit position", Scope{Serving: 2, Replicas: 3, Epochs: 4, Warm: 1, Crashes: 1, Fail: "B", Strays: 1, Join: "C"}},
-	{mutant.ReportAnyEpoch, "sync report of any epoch", Scope{Serving: 2, Replicas: 3, MinAck: 1, Epochs: 5, Ops: []opKind{opPut}, Ticks: 1, Window: 2, Remove: "B", Join: "C"}},
-	{mutant.LeaseFromReceipt, "lease counted from receipt", Scope{Serving: 3, Replicas: 3, Epochs: 2, Ops: []opKind{opPut}, Ticks: 2, Remove: "C"}},
-	{mutant.LeaseOutlivesParent, "lease outlives the granter's", Scope{Serving: 3, Replicas: 3, MinAck: 1, Epochs: 3, Ops: []opKind{opPut}, Ticks: 3, Pass: []int{11}, Remove: "BC"}},
-	{mutant.NoWaitOut, "no waiting out", mThree},
-	{mutant.WaitOnlyAtNewTail, "only the new tail waits", Scope{Serving: 2, Replicas: 3, Epochs: 5, Ops: []opKind{opPut}, Remove: "B", Join: "C"}},
-	{mutant.NoRestartWait, "no wait after a restart", mThreeCrash},
-	{mutant.RestartWaitOnlyLater, "restart wait only for later epochs", mThreeCrash},
-	{mutant.NoTailBarrier, "new tail reads at once", Scope{Serving: 2, Replicas: 2, Epochs: 1, Ops: []opKind{opPut}, Crashes: 1, Fail: "B", Strays: 1, Ticks: 1, Pass: []int{10}}},
-	{mutant.CommitBelowMinAck, "commit below min_ack", Scope{Serving: 2, Replicas: 2, Epochs: 2, Ops: []opKind{opPut}, Ticks: 1, Remove: "AB"}},
-	{mutant.ReadBelowMinAck, "read below min_ack", Scope{Serving: 2, Replicas: 2, Epochs: 2, Ops: []opKind{opPut}, Ticks: 1, Remove: "AB"}},
-	{mutant.NoDurablePrefix, "durable prefix ignored", mTwo},
-	{mutant.TruncateToApplied, "joiner cuts to its applied position", Scope{Serving: 2, Replicas: 2, Epochs: 3, Ops: []opKind{opPut}, Remove: "A", Join: "A"}},
-	{mutant.UnsettledMayBeAlone, "unsettled member alone", Scope{Serving: 2, Replicas: 3, MinAck: 1, Epochs: 5, Ops: []opKind{opPut}, Remove: "AB", Join: "C"}},
-	{mutant.HelloBeforeAgreed, "hello answered before agreeing", Scope{Serving: 3, Replicas: 3, Epochs: 1, Ops: []opKind{opPut, opPut}, Crashes: 2}},
-	{mutant.OrderBeforeHello, "head orders before its hello is answered", mTwo},
-	{mutant.ApplyUncommitted, "entries applied uncommitted", mTwo},
-	{mutant.SnapshotWithoutLog, "snapshot without the log under it", mSnap},
-	{mutant.SnapshotAtEnd, "log goes on from the last page", Scope{Serving: 2, Replicas: 3, Epochs: 4, Ops: []opKind{opPut}, Join: "C", Warm: 3, Retain: 1, PageRows: 8, SlowPages: true}},
-	{mutant.CopyNothing, "snapshot copies nothing", mSnap},
-	{mutant.JoinerAheadOfSource, "joiner ahead of its source", Scope{Serving: 1, Replicas: 2, MinAck: 1, Epochs: 3, Ops: []opKind{opPut, opPut}, Crashes: 1, Join: "B"}},
-	{mutant.HandBackNotFinal, "drained tail takes a late grant", Scope{Serving: 3, Replicas: 3, Epochs: 2, Ops: []opKind{opPut}, Crashes: 1, Drains: 1, Remove: "C"}},
+	{rule.AckAfterSync, "ack before sync", mTwo},
+	{rule.EpochCheck, "no epoch check", mThree},
+	{rule.EpochPersisted, "epoch not persisted", Scope{Serving: 3, Replicas: 3, Epochs: 2, Remove: "C", SlowState: true}},
+	{rule.ReadUnderLease, "read without a lease", mThree},
+	{rule.CommitAfterAll, "commit before all have it", Scope{Serving: 2, Replicas: 2, Epochs: 1, Ops: []opKind{opPut}, Window: 2}},
+	{rule.CommitByTail, "head counts durable acks", mThree},
+	{rule.PresentStream, "no stream rule", mTwo},
+	{rule.AnswerConfirmed, "answer without entry not confirmed", Scope{Serving: 3, Replicas: 3, Epochs: 2, Ops: []opKind{opPut, opDelete, opPutAbsent}, Ticks: 1, Remove: "A"}},
+	{rule.AnswerAfterPending, "answer ignores the pending entry", Scope{Serving: 2, Replicas: 2, Epochs: 1, Ops: []opKind{opPut, opPutAbsent}}},
+	{rule.PromoteOnPath, "joiner promoted off the commit path", Scope{Serving: 2, Replicas: 3, Epochs: 4, Ops: []opKind{opPut}, Join: "C"}},
+	{rule.PathPersisted, "commit path not persisted", Scope{Serving: 2, Replicas: 3, Epochs: 4, Ops: []opKind{opPut}, Crashes: 1, Fail: "B", Join: "C"}},
+	{rule.InSyncAtLogEnd, "in sync at the commit position", Scope{Serving: 2, Replicas: 3, Epochs: 4, Warm: 1, Crashes: 1, Fail: "B", Strays: 1, Join: "C"}},
+	{rule.ReportOfEpoch, "sync report of any epoch", Scope{Serving: 2, Replicas: 3, MinAck: 1, Epochs: 5, Ops: []opKind{opPut}, Ticks: 1, Window: 2, Remove: "B", Join: "C"}},
+	{rule.LeaseFromRequest, "lease counted from receipt", Scope{Serving: 3, Replicas: 3, Epochs: 2, Ops: []opKind{opPut}, Ticks: 2, Remove: "C"}},
+	{rule.LeaseWithinParent, "lease outlives the granter's", Scope{Serving: 3, Replicas: 3, MinAck: 1, Epochs: 3, Ops: []opKind{opPut}, Ticks: 3, Pass: []int{11}, Remove: "BC"}},
+	{rule.WaitOut, "no waiting out", mThree},
+	{rule.SurvivorWaits, "only the new tail waits", Scope{Serving: 2, Replicas: 3, Epochs: 5, Ops: []opKind{opPut}, Remove: "B", Join: "C"}},
+	{rule.RestartWaits, "no wait after a restart", mThreeCrash},
+	{rule.RestartWaitsInEpoch, "restart wait only for later epochs", mThreeCrash},
+	{rule.TailBarrier, "new tail reads at once", Scope{Serving: 2, Replicas: 2, Epochs: 1, Ops: []opKind{opPut}, Crashes: 1, Fail: "B", Strays: 1, Ticks: 1, Pass: []int{10}}},
+	{rule.CommitAtMinAck, "commit below min_ack", Scope{Serving: 2, Replicas: 2, Epochs: 2, Ops: []opKind{opPut}, Ticks: 1, Remove: "AB"}},
+	{rule.ReadAtMinAck, "read below min_ack", Scope{Serving: 2, Replicas: 2, Epochs: 2, Ops: []opKind{opPut}, Ticks: 1, Remove: "AB"}},
+	{rule.DurablePrefix, "durable prefix ignored", mTwo},
+	{rule.TruncateToSource, "joiner cuts to its applied position", Scope{Serving: 2, Replicas: 2, Epochs: 3, Ops: []opKind{opPut}, Remove: "A", Join: "A"}},
+	{rule.SettledMember, "unsettled member alone", Scope{Serving: 2, Replicas: 3, MinAck: 1, Epochs: 5, Ops: []opKind{opPut}, Remove: "AB", Join: "C"}},
+	{rule.HelloAfterAgreed, "hello answered before agreeing", Scope{Serving: 3, Replicas: 3, Epochs: 1, Ops: []opKind{opPut, opPut}, Crashes: 2}},
+	{rule.OrderAfterHello, "head orders before its hello is answered", mTwo},
+	{rule.ApplyCommitted, "entries applied uncommitted", mTwo},
+	{rule.SnapshotWithLog, "snapshot without the log under it", mSnap},
+	{rule.SnapshotAtStart, "log goes on from the last page", Scope{Serving: 2, Replicas: 3, Epochs: 4, Ops: []opKind{opPut}, Join: "C", Warm: 3, Retain: 1, PageRows: 8, SlowPages: true}},
+	{rule.CopyAll, "snapshot copies nothing", mSnap},
+	{rule.JoinerBehindSource, "joiner ahead of its source", Scope{Serving: 1, Replicas: 2, MinAck: 1, Epochs: 3, Ops: []opKind{opPut, opPut}, Crashes: 1, Join: "B"}},
+	{rule.HandBackFinal, "drained tail takes a late grant", Scope{Serving: 3, Replicas: 3, Epochs: 2, Ops: []opKind{opPut}, Crashes: 1, Drains: 1, Remove: "C"}},
 }
 
 var (
@@ -103,10 +103,10 @@ func TestExploreMutants(t *testing.T) {
 	for _, m := range exploreMutants {
 		t.Run(m.name, func(t *testing.T) {
 			t.Parallel()
-			res := Explore(m.scope, ExploreOptions{States: 3_000_000, off: mutant.Without(m.rule)})
+			res := Explore(m.scope, ExploreOptions{States: 3_000_000, rules: rule.Without(m.rule)})
 			require.Error(t, res.Err, "%s", res)
 			t.Logf("%s\n%s", res, strings.Join(res.Story, "\n"))
-			if m.rule != mutant.EpochNotPersisted { // seen before the first step
+			if m.rule != rule.EpochPersisted { // seen before the first step
 				require.Equal(t, "     violation: "+res.Err.Error(), res.Story[len(res.Story)-1])
 			}
 		})

@@ -7,7 +7,7 @@ import (
 
 	"catena/chain"
 	"catena/chain/index"
-	"catena/chain/internal/mutant"
+	"catena/chain/internal/rule"
 )
 
 const (
@@ -74,13 +74,13 @@ type called struct {
 	floor        uint64 // until it ended
 }
 
-func newExplorer(s Scope, off mutant.Set) *explorer {
+func newExplorer(s Scope, rules rule.Set) *explorer {
 	x := &explorer{
-		scope: s, off: off, seen: map[index.Hash]struct{}{}, nodeIDs: map[index.Hash]uint32{}, msgIDs: map[index.Hash]uint32{},
+		scope: s, rules: rules, seen: map[index.Hash]struct{}{}, nodeIDs: map[index.Hash]uint32{}, msgIDs: map[index.Hash]uint32{},
 		masterIDs: map[index.Hash]uint32{}, knownIDs: map[index.Hash]uint32{}, entries: map[entryKey]*index.Entry{}, steps: map[stepKey]*xstep{}, planned: map[planKey]uint32{},
 	}
 	w := NewWorld(0, NewTrace(0))
-	x.bench = &indexCluster{w: w, off: off, procs: map[chain.ReplicaID]*indexProc{}, refusals: map[chain.RefusalKind]int{}}
+	x.bench = &indexCluster{w: w, rules: rules, procs: map[chain.ReplicaID]*indexProc{}, refusals: map[chain.RefusalKind]int{}}
 	return x
 }
 
@@ -95,7 +95,7 @@ func (x *explorer) begin() (world, error) {
 			first = append(first, letterID(i))
 		}
 	}
-	w.master = x.addMaster(NewMaster(NewChain(chain.KindIndex, max(3, len(first)), x.scope.MinAck, first...), x.off))
+	w.master = x.addMaster(NewMaster(NewChain(chain.KindIndex, max(3, len(first)), x.scope.MinAck, first...), x.rules))
 	w.known = x.addKnown(&known{tails: map[chain.Epoch]chain.ReplicaID{}})
 	for i := range x.scope.Serving {
 		if err := x.doAll(&w, action{kind: actLearn, a: uint8(i)}); err != nil {
@@ -198,7 +198,7 @@ func (x *explorer) outdate(w *world, to int) {
 }
 
 func (x *explorer) outdated(w *world, m *xmsg) bool {
-	return m.epoch.Less(x.nodes[w.nodes[m.to]].epoch) && !x.off.Off(mutant.NoEpochCheck)
+	return m.epoch.Less(x.nodes[w.nodes[m.to]].epoch) && x.rules.Holds(rule.EpochCheck)
 }
 
 // dropTo forgets what is under way to a replica whose process ends.

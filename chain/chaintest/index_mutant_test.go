@@ -4,7 +4,7 @@ import (
 	"sync"
 	"testing"
 
-	"catena/chain/internal/mutant"
+	"catena/chain/internal/rule"
 
 	"github.com/stretchr/testify/require"
 )
@@ -17,43 +17,43 @@ const mutantSeeds = 30000
 // them missing, in a run that is free of violations when no rule is missing.
 var indexMutants = []struct {
 	name  string
-	rule  mutant.Rule
+	rule  rule.Rule
 	focus focus
 }{
-	{"ack before sync", mutant.AckBeforeSync, focusNone},
-	{"no epoch check", mutant.NoEpochCheck, focusNone},
-	{"epoch not persisted", mutant.EpochNotPersisted, focusNone},
-	{"read without a lease", mutant.ReadWithoutLease, focusTail},
-	{"commit before all have it", mutant.CommitBeforeAll, focusNone},
-	{"head counts durable acks", mutant.HeadCountsDurable, focusNone},
-	{"no stream rule", mutant.NoStreamRule, focusCrash},
-	{"answer without entry not confirmed", mutant.AnswerUnconfirmed, focusHead},
-	{"answer ignores the pending entry", mutant.AnswerIgnoresPending, focusNone},
-	{"joiner promoted off the commit path", mutant.PromoteOffPath, focusReport},
-	{"commit path not persisted", mutant.PathNotPersisted, focusReport},
-	{"in sync at the commit position", mutant.InSyncAtCommit, focusNone},
-	{"sync report of any epoch", mutant.ReportAnyEpoch, focusReport},
-	{"lease counted from receipt", mutant.LeaseFromReceipt, focusTail},
-	{"lease of any epoch", mutant.LeaseAnyEpoch, focusTail},
-	{"lease outlives the granter's", mutant.LeaseOutlivesParent, focusTail},
-	{"no waiting out", mutant.NoWaitOut, focusTail},
-	{"only the new tail waits", mutant.WaitOnlyAtNewTail, focusPromotion},
-	{"no wait after a restart", mutant.NoRestartWait, focusTail},
-	{"restart wait only for later epochs", mutant.RestartWaitOnlyLater, focusTail},
-	{"new tail reads at once", mutant.NoTailBarrier, focusNone},
-	{"commit below min_ack", mutant.CommitBelowMinAck, focusNone},
-	{"read below min_ack", mutant.ReadBelowMinAck, focusNone},
-	{"durable prefix ignored", mutant.NoDurablePrefix, focusNone},
-	{"joiner cuts to its applied position", mutant.TruncateToApplied, focusNone},
-	{"unsettled member alone", mutant.UnsettledMayBeAlone, focusPromotion},
-	{"hello answered before agreeing", mutant.HelloBeforeAgreed, focusCrash},
-	{"head orders before its hello is answered", mutant.OrderBeforeHello, focusCrash},
-	{"entries applied uncommitted", mutant.ApplyUncommitted, focusNone},
-	{"snapshot without the log under it", mutant.SnapshotWithoutLog, focusNone},
-	{"log goes on from the last page", mutant.SnapshotAtEnd, focusNone},
-	{"snapshot copies nothing", mutant.CopyNothing, focusNone},
-	{"joiner ahead of its source", mutant.JoinerAheadOfSource, focusReport},
-	{"drained tail takes a late grant", mutant.HandBackNotFinal, focusDrain},
+	{"ack before sync", rule.AckAfterSync, focusNone},
+	{"no epoch check", rule.EpochCheck, focusNone},
+	{"epoch not persisted", rule.EpochPersisted, focusNone},
+	{"read without a lease", rule.ReadUnderLease, focusTail},
+	{"commit before all have it", rule.CommitAfterAll, focusNone},
+	{"head counts durable acks", rule.CommitByTail, focusNone},
+	{"no stream rule", rule.PresentStream, focusCrash},
+	{"answer without entry not confirmed", rule.AnswerConfirmed, focusHead},
+	{"answer ignores the pending entry", rule.AnswerAfterPending, focusNone},
+	{"joiner promoted off the commit path", rule.PromoteOnPath, focusReport},
+	{"commit path not persisted", rule.PathPersisted, focusReport},
+	{"in sync at the commit position", rule.InSyncAtLogEnd, focusNone},
+	{"sync report of any epoch", rule.ReportOfEpoch, focusReport},
+	{"lease counted from receipt", rule.LeaseFromRequest, focusTail},
+	{"lease of any epoch", rule.LeaseOfEpoch, focusTail},
+	{"lease outlives the granter's", rule.LeaseWithinParent, focusTail},
+	{"no waiting out", rule.WaitOut, focusTail},
+	{"only the new tail waits", rule.SurvivorWaits, focusPromotion},
+	{"no wait after a restart", rule.RestartWaits, focusTail},
+	{"restart wait only for later epochs", rule.RestartWaitsInEpoch, focusTail},
+	{"new tail reads at once", rule.TailBarrier, focusNone},
+	{"commit below min_ack", rule.CommitAtMinAck, focusNone},
+	{"read below min_ack", rule.ReadAtMinAck, focusNone},
+	{"durable prefix ignored", rule.DurablePrefix, focusNone},
+	{"joiner cuts to its applied position", rule.TruncateToSource, focusNone},
+	{"unsettled member alone", rule.SettledMember, focusPromotion},
+	{"hello answered before agreeing", rule.HelloAfterAgreed, focusCrash},
+	{"head orders before its hello is answered", rule.OrderAfterHello, focusCrash},
+	{"entries applied uncommitted", rule.ApplyCommitted, focusNone},
+	{"snapshot without the log under it", rule.SnapshotWithLog, focusNone},
+	{"log goes on from the last page", rule.SnapshotAtStart, focusNone},
+	{"snapshot copies nothing", rule.CopyAll, focusNone},
+	{"joiner ahead of its source", rule.JoinerBehindSource, focusReport},
+	{"drained tail takes a late grant", rule.HandBackFinal, focusDrain},
 }
 
 // firstViolation runs seeds of a focus (of any, for focusNone), in order, until
@@ -80,7 +80,7 @@ func firstViolation(within uint64, f focus, o IndexOptions) (Result, bool) {
 func TestIndexMutantsAreCaught(t *testing.T) {
 	for _, m := range indexMutants {
 		t.Run(m.name, func(t *testing.T) {
-			res, found := firstViolation(mutantSeeds, m.focus, IndexOptions{off: mutant.Without(m.rule)})
+			res, found := firstViolation(mutantSeeds, m.focus, IndexOptions{rules: rule.Without(m.rule)})
 			require.True(t, found, "no seed up to %d sees the rule missing", mutantSeeds)
 			require.NoError(t, RunIndex(res.Seed, IndexOptions{}).Err)
 			t.Log(res)

@@ -144,7 +144,7 @@ func (p *indexProc) start() {
 	cfg := c.opt.Index
 	cfg.Chain, cfg.Self, cfg.Machine, cfg.Recovered = 1, p.id, p.machine, rec
 	cfg.StartedMs = p.n.clock.Now().WallMs
-	r, effects, err := index.NewMutated(cfg, c.off)
+	r, effects, err := index.NewMutated(cfg, c.rules)
 	if err != nil {
 		c.w.Fail("replica %s does not start: %v", p.id, err)
 		return

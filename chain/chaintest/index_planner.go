@@ -4,7 +4,7 @@ import (
 	"slices"
 
 	"catena/chain"
-	"catena/chain/internal/mutant"
+	"catena/chain/internal/rule"
 )
 
 // planner drives the simulated master for an index chain: it suspects (rightly
@@ -142,7 +142,7 @@ func (pl *planner) change() bool {
 // remove takes a member out, unless only settled members would be left whose
 // disks are gone: those never come back.
 func (pl *planner) remove(r chain.ReplicaID) bool {
-	left := pl.c.off.Off(mutant.UnsettledMayBeAlone) || pl.c.goodLeft(r)
+	left := !pl.c.rules.Holds(rule.SettledMember) || pl.c.goodLeft(r)
 	return left && pl.c.master.Remove(r)
 }
 

@@ -4,7 +4,7 @@ import (
 	"sync"
 	"testing"
 
-	"catena/chain/internal/mutant"
+	"catena/chain/internal/rule"
 
 	"github.com/stretchr/testify/require"
 )
@@ -32,14 +32,14 @@ func TestIndexRollbackSeeds(t *testing.T) {
 func TestIndexRollbackMutantsAreCaught(t *testing.T) {
 	for _, m := range []struct {
 		name string
-		rule mutant.Rule
+		rule rule.Rule
 	}{
-		{"an older image serves on", mutant.OlderServesOn},
-		{"a lease before the child has the log", mutant.LeaseBeforeCaughtUp},
-		{"a start's number from the disk alone", mutant.BootCounts},
+		{"an older image serves on", rule.OlderLeaves},
+		{"a lease before the child has the log", rule.LeaseAfterCaughtUp},
+		{"a start's number from the disk alone", rule.BootByClock},
 	} {
 		t.Run(m.name, func(t *testing.T) {
-			res, found := firstViolation(mutantSeeds, focusNone, IndexOptions{Rollback: true, off: mutant.Without(m.rule)})
+			res, found := firstViolation(mutantSeeds, focusNone, IndexOptions{Rollback: true, rules: rule.Without(m.rule)})
 			require.True(t, found, "no seed up to %d sees the rule missing", mutantSeeds)
 			require.NoError(t, RunIndex(res.Seed, IndexOptions{Rollback: true}).Err)
 			t.Log(res)

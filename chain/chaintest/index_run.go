@@ -6,7 +6,7 @@ import (
 
 	"catena/chain"
 	"catena/chain/index"
-	"catena/chain/internal/mutant"
+	"catena/chain/internal/rule"
 )
 
 // IndexOptions shape one run. The zero value draws everything from the seed.
@@ -20,7 +20,7 @@ type IndexOptions struct {
 	// Rollback lets disks come back as older images of themselves.
 	Rollback bool
 
-	off mutant.Set
+	rules rule.Set
 }
 
 // Result is what a run gave. Err is nil if every invariant held.
@@ -62,7 +62,7 @@ type indexCluster struct {
 	w          *World
 	net        *Net
 	opt        indexShape
-	off        mutant.Set
+	rules      rule.Set
 	nodes      []*indexNode
 	procs      map[chain.ReplicaID]*indexProc
 	master     *Master
@@ -109,7 +109,7 @@ func (c *indexCluster) run(o IndexOptions) (err error) {
 
 func newIndexCluster(seed uint64, o IndexOptions) *indexCluster {
 	w := NewWorld(seed, NewTrace(o.Words))
-	c := &indexCluster{w: w, off: o.off, procs: map[chain.ReplicaID]*indexProc{}, refusals: map[chain.RefusalKind]int{}, focus: focusOf(seed), rollbacks: o.Rollback}
+	c := &indexCluster{w: w, rules: o.rules, procs: map[chain.ReplicaID]*indexProc{}, refusals: map[chain.RefusalKind]int{}, focus: focusOf(seed), rollbacks: o.Rollback}
 	c.opt = drawIndexShape(w)
 	c.net = NewNet(w, c.opt.Net, c.deliver)
 	c.check_ = checker{floor: make([]uint64, c.opt.Keys), tails: map[chain.Epoch]chain.ReplicaID{}, applied: map[uint64]Real{}}
@@ -180,7 +180,7 @@ func (c *indexCluster) begin(o IndexOptions) {
 		first = append(first, replicaID(i, 1))
 		c.planner.incarnation[i] = 1
 	}
-	c.master = NewMaster(NewChain(chain.KindIndex, c.opt.Factor, c.opt.MinAck, first...), c.off)
+	c.master = NewMaster(NewChain(chain.KindIndex, c.opt.Factor, c.opt.MinAck, first...), c.rules)
 	for _, r := range first {
 		c.nodes[NodeOf(r)-1].create(r)
 	}

@@ -8,7 +8,7 @@ import (
 
 	"catena/chain"
 	"catena/chain/index"
-	"catena/chain/internal/mutant"
+	"catena/chain/internal/rule"
 )
 
 // A scenario is a story told in commands, each followed by what the replicas
@@ -33,7 +33,7 @@ import (
 //	status              where everyone stands
 type stage struct {
 	out     strings.Builder
-	off     mutant.Set
+	rules   rule.Set
 	now     int64
 	names   []string
 	actors  map[string]*actor
@@ -65,11 +65,11 @@ type actor struct {
 
 // RunScenario runs one command after the other and returns the story: each
 // command, and what it led to.
-func RunScenario(commands []string) []string { return runScenario(commands, mutant.Set{}) }
+func RunScenario(commands []string) []string { return runScenario(commands, rule.Set{}) }
 
-func runScenario(commands []string, off mutant.Set) []string {
+func runScenario(commands []string, rules rule.Set) []string {
 	s := &stage{
-		off: off, now: 1000 * chain.Second, actors: map[string]*actor{}, held: map[string]bool{},
+		rules: rules, now: 1000 * chain.Second, actors: map[string]*actor{}, held: map[string]bool{},
 		cut: map[string]bool{}, waiting: map[uint64]string{},
 	}
 	var out []string
@@ -168,7 +168,7 @@ func (s *stage) newChain(args []string) error {
 		}
 		first = append(first, s.actor(arg).id)
 	}
-	s.master = NewMaster(NewChain(chain.KindIndex, max(3, len(first)), minAck, first...), s.off)
+	s.master = NewMaster(NewChain(chain.KindIndex, max(3, len(first)), minAck, first...), s.rules)
 	s.sayConfig()
 	return nil
 }

@@ -7,7 +7,7 @@ import (
 	"strings"
 	"testing"
 
-	"catena/chain/internal/mutant"
+	"catena/chain/internal/rule"
 
 	"github.com/stretchr/testify/require"
 )
@@ -16,22 +16,22 @@ var updateFlag = flag.Bool("update", false, "rewrite the golden output of scenar
 
 // scenarioRules are the scenarios that show what a rule is for: without it the
 // story goes another way.
-var scenarioRules = map[string][]mutant.Rule{
-	"index_cx1_new_tail.txt":          {mutant.NoTailBarrier},
-	"index_cx2_promoted_alone.txt":    {mutant.UnsettledMayBeAlone},
-	"index_cx3_sole_survivor.txt":     {mutant.ReadBelowMinAck, mutant.CommitBelowMinAck},
-	"index_cx4_stale_head.txt":        {mutant.AnswerUnconfirmed},
-	"index_cx5_old_stream.txt":        {mutant.NoStreamRule},
-	"index_cx6_one_restarts.txt":      {mutant.TruncateToApplied},
-	"index_unfinished_wait.txt":       {mutant.NoRestartWait, mutant.NoWaitOut},
-	"index_joiner_not_ahead.txt":      {mutant.JoinerAheadOfSource},
-	"index_report_then_restart.txt":   {mutant.PathNotPersisted},
-	"index_snapshot_under_writes.txt": {mutant.CopyNothing},
-	"index_rollback_head.txt":         {mutant.OlderServesOn},
-	"index_rollback_middle.txt":       {mutant.OlderServesOn},
-	"index_rollback_head_parted.txt":  {mutant.OlderServesOn},
-	"index_rollback_source.txt":       {mutant.OlderServesOn},
-	"index_rollback_tail.txt":         {mutant.LeaseBeforeCaughtUp},
+var scenarioRules = map[string][]rule.Rule{
+	"index_cx1_new_tail.txt":          {rule.TailBarrier},
+	"index_cx2_promoted_alone.txt":    {rule.SettledMember},
+	"index_cx3_sole_survivor.txt":     {rule.ReadAtMinAck, rule.CommitAtMinAck},
+	"index_cx4_stale_head.txt":        {rule.AnswerConfirmed},
+	"index_cx5_old_stream.txt":        {rule.PresentStream},
+	"index_cx6_one_restarts.txt":      {rule.TruncateToSource},
+	"index_unfinished_wait.txt":       {rule.RestartWaits, rule.WaitOut},
+	"index_joiner_not_ahead.txt":      {rule.JoinerBehindSource},
+	"index_report_then_restart.txt":   {rule.PathPersisted},
+	"index_snapshot_under_writes.txt": {rule.CopyAll},
+	"index_rollback_head.txt":         {rule.OlderLeaves},
+	"index_rollback_middle.txt":       {rule.OlderLeaves},
+	"index_rollback_head_parted.txt":  {rule.OlderLeaves},
+	"index_rollback_source.txt":       {rule.OlderLeaves},
+	"index_rollback_tail.txt":         {rule.LeaseAfterCaughtUp},
 }
 
 // TestIndexScenarios plays the stories of chain/testdata. A file is a list of
@@ -45,14 +45,14 @@ func TestIndexScenarios(t *testing.T) {
 			text, err := os.ReadFile(file)
 			require.NoError(t, err)
 			blocks := parseScenario(string(text))
-			got := playScenario(blocks, mutant.Set{})
+			got := playScenario(blocks, rule.Set{})
 			if *updateFlag {
 				require.NoError(t, os.WriteFile(file, []byte(got), 0o644))
 				return
 			}
 			require.Equal(t, string(text), got)
-			for _, rule := range scenarioRules[filepath.Base(file)] {
-				require.NotEqual(t, got, playScenario(blocks, mutant.Without(rule)), "the story does not need rule %d", rule)
+			for _, left := range scenarioRules[filepath.Base(file)] {
+				require.NotEqual(t, got, playScenario(blocks, rule.Without(left)), "the story does not need rule %d", left)
 			}
 		})
 	}
@@ -84,12 +84,12 @@ func parseScenario(text string) []scenarioBlock {
 	return blocks
 }
 
-func playScenario(blocks []scenarioBlock, off mutant.Set) string {
+func playScenario(blocks []scenarioBlock, rules rule.Set) string {
 	var commands []string
 	for _, b := range blocks {
 		commands = append(commands, b.command)
 	}
-	outs := runScenario(commands, off)
+	outs := runScenario(commands, rules)
 	var text strings.Builder
 	for i, b := range blocks {
 		text.WriteString(b.comment + b.command + "\n----\n" + outs[i])

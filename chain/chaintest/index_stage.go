@@ -33,7 +33,7 @@ func (a *actor) start() {
 	r, effects, err := index.NewMutated(index.Config{
 		Chain: 1, Self: a.id, Machine: a.machine, Recovered: rec, TickEvery: 50 * chain.Millisecond,
 		RetainEntries: 4, Window: 8, StartedMs: a.s.now / chain.Millisecond, JoinEntries: 100, UnreachableAfter: 3600 * chain.Second,
-	}, a.s.off)
+	}, a.s.rules)
 	if err != nil {
 		a.s.say("%s does not start: %v", a.name, err)
 		return

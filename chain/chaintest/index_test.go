@@ -7,7 +7,7 @@ import (
 	"sync/atomic"
 	"testing"
 
-	"catena/chain/internal/mutant"
+	"catena/chain/internal/rule"
 
 	"github.com/stretchr/testify/require"
 )
@@ -16,7 +16,7 @@ var (
 	seedFlag  = flag.Uint64("seed", 0, "run this one seed and print its trace")
 	seedsFlag = flag.Uint64("seeds", 2000, "how many seeds to run")
 	rollFlag  = flag.Bool("rollback", false, "with -seed: disks may come back as older images")
-	ruleFlag  = flag.Int("rule", 0, "with -seed: leave out this rule (a number of chain/internal/mutant)")
+	ruleFlag  = flag.Int("rule", 0, "with -seed: leave out this rule (its number in chain/internal/rule)")
 )
 
 // forSeeds runs fn for seeds 1 to n on all cores, until fn returns false.
@@ -38,7 +38,7 @@ func forSeeds(n uint64, fn func(seed uint64) bool) {
 
 func TestIndexSeeds(t *testing.T) {
 	if *seedFlag != 0 {
-		res := RunIndex(*seedFlag, IndexOptions{Words: 100000, Rollback: *rollFlag, off: mutant.Without(mutant.Rule(*ruleFlag))})
+		res := RunIndex(*seedFlag, IndexOptions{Words: 100000, Rollback: *rollFlag, rules: rule.Without(rule.Rule(*ruleFlag))})
 		t.Log("\n" + res.Trace)
 		require.NoError(t, res.Err)
 		return

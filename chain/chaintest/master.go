@@ -4,7 +4,7 @@ import (
 	"slices"
 
 	"catena/chain"
-	"catena/chain/internal/mutant"
+	"catena/chain/internal/rule"
 )
 
 // Master is the master's log for one chain: every change is atomic and makes
@@ -14,12 +14,12 @@ type Master struct {
 	Config chain.Config
 	// History is every configuration, oldest first.
 	History []chain.Config
-	off     mutant.Set
+	rules   rule.Set
 }
 
 // NewMaster starts a chain.
-func NewMaster(first chain.Config, off mutant.Set) *Master {
-	m := &Master{off: off}
+func NewMaster(first chain.Config, rules rule.Set) *Master {
+	m := &Master{rules: rules}
 	m.commit(first)
 	return m
 }
@@ -48,7 +48,7 @@ func (m *Master) next() chain.Config {
 func (m *Master) finish(c chain.Config) bool {
 	serves := func(r chain.ReplicaID) bool { return slices.Contains(c.Serving, r) }
 	c.Settled = slices.DeleteFunc(c.Settled, func(r chain.ReplicaID) bool { return !serves(r) })
-	if m.off.Off(mutant.UnsettledMayBeAlone) && len(c.Settled) == 0 {
+	if !m.rules.Holds(rule.SettledMember) && len(c.Settled) == 0 {
 		c.Settled = slices.Clone(c.Serving)
 	}
 	if c.Writable() {
@@ -72,7 +72,7 @@ func (m *Master) Remove(r chain.ReplicaID) bool {
 	drop := func(o chain.ReplicaID) bool { return o == r }
 	c.Serving = slices.DeleteFunc(c.Serving, drop)
 	c.Syncing = slices.DeleteFunc(c.Syncing, drop)
-	for len(c.Serving) > 1 && !c.IsSettled(c.Serving[0]) && !m.off.Off(mutant.UnsettledMayBeAlone) {
+	for len(c.Serving) > 1 && !c.IsSettled(c.Serving[0]) && m.rules.Holds(rule.SettledMember) {
 		c.Serving = c.Serving[1:]
 	}
 	return len(c.Serving) > 0 && m.finish(c)
@@ -96,7 +96,7 @@ func (m *Master) Join(r chain.ReplicaID) bool {
 // Promote makes the joiner serve, as the new tail, if the report is of the
 // present epoch. A promoted member of an index chain is not settled.
 func (m *Master) Promote(epoch chain.Epoch, r chain.ReplicaID) bool {
-	if !m.Config.IsSyncing(r) || epoch != m.Config.Epoch && !m.off.Off(mutant.ReportAnyEpoch) {
+	if !m.Config.IsSyncing(r) || epoch != m.Config.Epoch && m.rules.Holds(rule.ReportOfEpoch) {
 		return false
 	}
 	c := m.next()

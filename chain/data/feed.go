@@ -4,6 +4,7 @@ import (
 	"slices"
 
 	"catena/chain"
+	"catena/chain/internal/rule"
 )
 
 // The tail's side of joining. A feed is an unbroken record of what a joiner
@@ -295,7 +296,7 @@ func (r *Replica) handleScanned(m MsgScanned) {
 		return
 	}
 	r.feed.scanned = true
-	if r.state.CommitPath != r.feed.joiner && !r.mutant.PromoteOffPath {
+	if r.state.CommitPath != r.feed.joiner && r.rules.Holds(rule.PromoteOnPath) {
 		r.state.CommitPath = r.feed.joiner
 		r.pathDurable = false
 		r.persistState(waitPath)
@@ -311,7 +312,7 @@ func (r *Replica) reportInSync() {
 	if f == nil || !f.scanned || !r.isTail() {
 		return
 	}
-	if (!r.pathDurable || r.state.CommitPath != f.joiner) && !r.mutant.PromoteOffPath {
+	if (!r.pathDurable || r.state.CommitPath != f.joiner) && r.rules.Holds(rule.PromoteOnPath) {
 		return
 	}
 	if r.reported && r.now < r.reportedAt.Add(r.conf.ReportEvery) {

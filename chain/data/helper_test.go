@@ -10,7 +10,6 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"catena/chain"
-	"catena/chain/internal/mutant"
 )
 
 // rig runs a chain of replicas over memory stores. Messages and durability
@@ -113,7 +112,7 @@ func (g *rig) newNode(i int) *node {
 
 // start begins a replica anew from what its store has on disk.
 func (g *rig) start(n *node) {
-	r, err := NewMutant(Config{Self: n.id, Chain: 7, Recovered: Recovered{State: n.state}}, mutant.Data{})
+	r, err := New(Config{Self: n.id, Chain: 7, Recovered: Recovered{State: n.state}})
 	require.NoError(g.t, err)
 	n.r, n.open, n.unsynced, n.token, n.events = r, map[chain.ChunkID]*memOpen{}, nil, 0, nil
 	n.coming = map[chain.ChunkID]bool{}

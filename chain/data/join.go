@@ -4,6 +4,7 @@ import (
 	"slices"
 
 	"catena/chain"
+	"catena/chain/internal/rule"
 )
 
 // The joiner's side of joining: page by page it compares its own chunks with
@@ -21,7 +22,7 @@ func (r *Replica) askFeed() {
 	r.dropCopies()
 	r.join = join{}
 	r.send(r.up, nil, MsgJoin{Feed: r.state.Feed})
-	if r.mutant.ScanBeforeFeed && !r.state.SyncDone {
+	if !r.rules.Holds(rule.FeedBeforeScan) && !r.state.SyncDone {
 		r.startPage()
 	}
 }
@@ -30,7 +31,7 @@ func (r *Replica) handleFeed(m MsgFeed) {
 	if !r.isJoiner() {
 		return
 	}
-	if r.mutant.ScanBeforeFeed && !r.state.SyncDone {
+	if !r.rules.Holds(rule.FeedBeforeScan) && !r.state.SyncDone {
 		r.state.Feed = m.Feed
 		r.join.feeding = true
 		return
@@ -84,7 +85,7 @@ func (r *Replica) compare(theirs, ours []Chunk, pending map[chain.ChunkID]bool) 
 		id := c.Header.ID
 		mine := have[id]
 		delete(have, id)
-		if mine != nil && same(mine, c) || pending[id] || r.byChunk[id] != nil || r.mutant.CopyNothing {
+		if mine != nil && same(mine, c) || pending[id] || r.byChunk[id] != nil || !r.rules.Holds(rule.CopyAll) {
 			continue
 		}
 		// Another chunk of this id that is here is put aside by the copy.
@@ -97,7 +98,7 @@ func (r *Replica) compare(theirs, ours []Chunk, pending map[chain.ChunkID]bool) 
 			aside = append(aside, id)
 		}
 	}
-	if len(aside) > 0 && !r.mutant.NoQuarantine {
+	if len(aside) > 0 && r.rules.Holds(rule.Quarantine) {
 		r.putAside(aside)
 	}
 }
@@ -155,7 +156,7 @@ func (r *Replica) handleOwe(m MsgOwe) {
 		r.persistRemove(wait{kind: waitOwed, ids: m.Gone})
 	}
 	for _, c := range m.Copy {
-		if r.mutant.CopyNothing {
+		if !r.rules.Holds(rule.CopyAll) {
 			r.send(r.up, nil, MsgOweDone{Copied: []chain.ChunkID{c.Header.ID}})
 			continue
 		}

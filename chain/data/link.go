@@ -4,6 +4,7 @@ import (
 	"math"
 
 	"catena/chain"
+	"catena/chain/internal/rule"
 )
 
 // A link is one side of the ordered, reliable stream to a neighbour. It lives
@@ -168,12 +169,12 @@ func (r *Replica) deliver(env chain.Envelope) {
 	}
 	newest := r.newest()
 	switch c := h.Epoch.Compare(newest.Epoch); {
-	case c > 0 && !(r.mutant.NoEpochAtSeal && !isHello(env.Msg)):
+	case c > 0 && (r.rules.Holds(rule.EpochAtSeal) || isHello(env.Msg)):
 		if m, ok := env.Msg.(Hello); ok && m.Config.Epoch == h.Epoch {
 			r.configure(m.Config)
 		}
 		return
-	case c < 0 && !r.mutant.NoEpochAtSeal:
+	case c < 0 && r.rules.Holds(rule.EpochAtSeal):
 		r.tellNewer(env.From)
 		return
 	}

@@ -4,6 +4,7 @@ import (
 	"slices"
 
 	"catena/chain"
+	"catena/chain/internal/rule"
 )
 
 type opKind uint8
@@ -132,7 +133,7 @@ func (r *Replica) refuseNew(epoch *chain.Epoch) *chain.Refusal {
 		return r.refusal(chain.RefusedNotReady, "the configuration is being installed")
 	case !r.isHead():
 		return r.refusal(chain.RefusedNotHead, "the head is %s", r.cfg.Head())
-	case !r.cfg.Writable() && !r.mutant.CommitBelowMinAck:
+	case !r.cfg.Writable() && r.rules.Holds(rule.CommitAtMinAck):
 		return r.refusal(chain.RefusedBelowMinAck, "%d of %d serve", len(r.cfg.Serving), r.cfg.MinAck)
 	case r.down != nil && r.down.boot == 0 && r.required():
 		return r.refusal(chain.RefusedNotReady, "no answer from %s yet", r.down.peer)
@@ -263,7 +264,7 @@ func (r *Replica) checkDone(o *op) {
 	if _, ok := r.ops[o.n]; !ok || !o.synced {
 		return
 	}
-	if o.epoch != r.cfg.Epoch && r.mutant.NoEpochAtSeal {
+	if o.epoch != r.cfg.Epoch && !r.rules.Holds(rule.EpochAtSeal) {
 		r.finish(o)
 		return
 	}

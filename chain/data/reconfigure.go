@@ -1,6 +1,9 @@
 package data
 
-import "catena/chain"
+import (
+	"catena/chain"
+	"catena/chain/internal/rule"
+)
 
 // configure installs a newer configuration: from this moment nothing is done
 // under the old one, and nothing under the new one before it is durable.
@@ -23,7 +26,7 @@ func (r *Replica) configure(c chain.Config) {
 func (r *Replica) dropEpoch(next chain.Config) {
 	// The refusals name the new configuration, so that callers go on at once.
 	r.state.Config = next
-	if !r.mutant.NoEpochAtSeal {
+	if r.rules.Holds(rule.EpochAtSeal) {
 		for _, o := range r.opsInOrder() {
 			r.fail(o, chain.RefusedEpoch, "a new epoch fails what is open", tellNobody)
 		}

@@ -4,6 +4,7 @@ import (
 	"slices"
 
 	"catena/chain"
+	"catena/chain/internal/rule"
 )
 
 // onRemove takes a worker's request to drop chunks, at the head.
@@ -76,7 +77,7 @@ func (r *Replica) stopMaking(id chain.ChunkID) {
 	if o := r.byChunk[id]; o != nil && !o.committed {
 		r.fail(o, chain.RefusedGone, "the chunk was removed", tellBoth)
 	}
-	if !r.mutant.UndoRemoval {
+	if r.rules.Holds(rule.RemovalStopsCopy) {
 		r.stopCopying(id)
 	}
 }

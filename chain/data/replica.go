@@ -6,15 +6,15 @@ import (
 	"slices"
 
 	"catena/chain"
-	"catena/chain/internal/mutant"
+	"catena/chain/internal/rule"
 )
 
 // Replica is one replica of a data chain. It is for one goroutine.
 type Replica struct {
-	conf   Config
-	self   chain.ReplicaID
-	chain  chain.ChainID
-	mutant mutant.Data
+	conf  Config
+	self  chain.ReplicaID
+	chain chain.ChainID
+	rules rule.Set
 
 	now     chain.Instant
 	out     []Effect
@@ -105,16 +105,17 @@ type wait struct {
 }
 
 // New makes a replica. Its first step, of any event, persists that it started.
-func New(conf Config) (*Replica, error) { return NewMutant(conf, mutant.Data{}) }
+func New(conf Config) (*Replica, error) { return NewMutated(conf, rule.Set{}) }
 
-// NewMutant makes a replica that breaks a rule, for simulations below chain/.
-func NewMutant(conf Config, m mutant.Data) (*Replica, error) {
+// NewMutated is New with rules left out; only a simulation below chain/ can make
+// such a Set.
+func NewMutated(conf Config, rules rule.Set) (*Replica, error) {
 	if err := conf.Validate(); err != nil {
 		return nil, err
 	}
 	conf.setDefaults()
 	r := &Replica{
-		conf: conf, self: conf.Self, chain: conf.Chain, mutant: m, free: math.MaxInt64,
+		conf: conf, self: conf.Self, chain: conf.Chain, rules: rules, free: math.MaxInt64,
 		ops: map[uint64]*op{}, byUp: map[uint64]*op{}, byChunk: map[chain.ChunkID]*op{},
 		dead: map[chain.ChunkID]deadChunk{}, unanswered: map[chain.ChunkID]unanswered{},
 		cloning: map[chain.ChunkID]int{}, removing: map[chain.ChunkID]int{}, sealing: map[uint64]sealingChunk{},
@@ -124,7 +125,7 @@ func NewMutant(conf Config, m mutant.Data) (*Replica, error) {
 	if s := conf.Recovered.State; s != nil {
 		r.state = *s
 		r.state.Config = s.Config.Clone()
-		if m.PathNotPersisted {
+		if !rules.Holds(rule.PathPersisted) {
 			r.state.CommitPath = chain.ReplicaID{}
 		}
 	}

@@ -1,6 +1,9 @@
 package data
 
-import "catena/chain"
+import (
+	"catena/chain"
+	"catena/chain/internal/rule"
+)
 
 // A disk may come back as an older image of itself: the replica says that it is
 // the same as ever, and lacks chunks that were acknowledged. Nothing that it has
@@ -34,7 +37,7 @@ func (r *Replica) startReview() {
 	}
 	v.joined = v.joined || v.fresh
 	v.fresh = false
-	if v.done = v.joined || r.copySource() == nil || r.mutant.NoReview; !v.done {
+	if v.done = v.joined || r.copySource() == nil || !r.rules.Holds(rule.ReviewAtStart); !v.done {
 		r.startScan(&v.scan, chain.ChunkID{})
 	}
 }

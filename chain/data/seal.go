@@ -4,6 +4,7 @@ import (
 	"slices"
 
 	"catena/chain"
+	"catena/chain/internal/rule"
 )
 
 // blocks is the number of sums of a chunk of this size.
@@ -68,11 +69,11 @@ func (r *Replica) trySeal(o *op) {
 	if o.sums == nil || o.computed == nil || o.committed {
 		return
 	}
-	if o.epoch != r.newest().Epoch && !r.mutant.NoEpochAtSeal {
+	if o.epoch != r.newest().Epoch && r.rules.Holds(rule.EpochAtSeal) {
 		r.fail(o, chain.RefusedEpoch, "the chunk was opened in another epoch", tellBoth)
 		return
 	}
-	if !slices.Equal(o.sums, o.computed) && !r.mutant.NoSums {
+	if !slices.Equal(o.sums, o.computed) && r.rules.Holds(rule.SumsCompared) {
 		r.fail(o, chain.RefusedInvalid, "the bytes written do not have the sums given", tellBoth)
 		return
 	}
@@ -83,7 +84,7 @@ func (r *Replica) trySeal(o *op) {
 	r.emit(PersistSeal{Token: r.nextToken(), Header: o.hdr, Sums: o.sums})
 	r.sealing[r.token] = sealingChunk{chunk: Chunk{Header: o.hdr, Sums: o.sums}, op: o.n}
 	r.await(wait{kind: waitOp, op: o.n})
-	if r.mutant.AckBeforeSync {
+	if !r.rules.Holds(rule.AckAfterSync) {
 		o.synced = true
 		r.checkDone(o)
 	}

@@ -93,14 +93,14 @@ func fill(path, owner, field string, v reflect.Value, n *int64, visit func(leaf)
 	visit(leaf{path, owner, field, v})
 }
 
-// filled is a replica in which no field is zero, but that of the off switches.
+// filled is a replica in which no field is zero, but that of the rules.
 func filled(visit func(leaf)) *Replica {
 	r := &Replica{}
 	var n int64
 	v := reflect.ValueOf(r).Elem()
 	for i := range v.NumField() {
 		f := v.Type().Field(i)
-		if f.Name != "off" && f.Name != "out" {
+		if f.Name != "rules" && f.Name != "out" {
 			fill("."+f.Name, "Replica", f.Name, v.Field(i), &n, visit)
 		}
 	}
@@ -145,11 +145,11 @@ func TestCloneCopiesEveryField(t *testing.T) {
 	a, b := reflect.ValueOf(r).Elem(), reflect.ValueOf(c).Elem()
 	for i := range a.NumField() {
 		f := a.Type().Field(i)
-		if f.Name != "off" {
+		if f.Name != "rules" {
 			compare(t, "."+f.Name, a.Field(i), b.Field(i))
 		}
 	}
-	require.Equal(t, r.off, c.off)
+	require.Equal(t, r.rules, c.rules)
 }
 
 // TestFingerprintSeesEveryField changes one field after the other.

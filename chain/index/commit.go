@@ -4,7 +4,7 @@ import (
 	"fmt"
 
 	"catena/chain"
-	"catena/chain/internal/mutant"
+	"catena/chain/internal/rule"
 )
 
 // tailCommit: only the tail decides that entries are committed: those that are
@@ -12,7 +12,7 @@ import (
 // said), and on the disk of a joiner that is on the commit path. Below MinAck
 // nothing is.
 func (r *Replica) tailCommit() {
-	if r.off.Off(mutant.CommitBeforeAll) && r.isHead() && r.down != nil {
+	if !r.rules.Holds(rule.CommitAfterAll) && r.isHead() && r.down != nil {
 		r.commitTo(min(r.durable, r.down.received))
 	}
 	if !r.isTail() {
@@ -27,7 +27,7 @@ func (r *Replica) tailCommit() {
 		return
 	}
 	n := r.durablePrefix()
-	if r.off.Off(mutant.NoDurablePrefix) {
+	if !r.rules.Holds(rule.DurablePrefix) {
 		n = r.durable
 	}
 	if !r.state.CommitPath.IsZero() {
@@ -100,7 +100,7 @@ func (r *Replica) sendAck() {
 // onAck learns from downstream what is committed and confirmed, and passes it on.
 func (r *Replica) onAck(from chain.ReplicaID, m *Ack) {
 	l := r.linkTo(from)
-	if r.off.Off(mutant.NoEpochCheck) && l != nil && m.Epoch != l.ch.Epoch {
+	if !r.rules.Holds(rule.EpochCheck) && l != nil && m.Epoch != l.ch.Epoch {
 		m2 := *m
 		m2.Channel = l.ch
 		m = &m2
@@ -120,10 +120,10 @@ func (r *Replica) onAck(from chain.ReplicaID, m *Ack) {
 	l.progress(m)
 	l.committed = max(l.committed, m.Committed)
 	committed := m.Committed
-	if r.off.Off(mutant.HeadCountsDurable) {
+	if !r.rules.Holds(rule.CommitByTail) {
 		committed = max(committed, min(m.Durable, r.durable))
 	}
-	if committed > r.log.last().Seq && !r.off.Off(mutant.NoDurablePrefix) && !r.off.Off(mutant.CommitBeforeAll) {
+	if committed > r.log.last().Seq && r.rules.Holds(rule.DurablePrefix) && r.rules.Holds(rule.CommitAfterAll) {
 		// The tail commits nothing that was never here: one of the two is wrong,
 		// and nothing is applied on the word of either. (Here, but not on this
 		// disk, is what this disk lost and was fetched again: it is applied later.)

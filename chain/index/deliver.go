@@ -2,7 +2,7 @@ package index
 
 import (
 	"catena/chain"
-	"catena/chain/internal/mutant"
+	"catena/chain/internal/rule"
 )
 
 // This file decides which messages are acted on.
@@ -22,7 +22,7 @@ func (r *Replica) deliver(env *chain.Envelope) {
 	}
 	epoch := msg.MsgEpoch()
 	switch {
-	case r.off.Off(mutant.NoEpochCheck) && r.phase == phaseActive:
+	case !r.rules.Holds(rule.EpochCheck) && r.phase == phaseActive:
 		r.dispatch(env.From, msg)
 	case epoch.Less(r.state.Config.Epoch):
 		r.tellNewer(env.From)

@@ -65,7 +65,7 @@ func ruleOf(owner, field string) fieldRule {
 	switch owner {
 	case "Replica":
 		switch field {
-		case "cfg", "off", "machine": // the same for every state of an exploration, or the caller's
+		case "cfg", "rules", "machine": // the same for every state of an exploration, or the caller's
 			return ignored
 		case "now", "out": // the caller's
 			return ignored

@@ -4,7 +4,7 @@ import (
 	"fmt"
 
 	"catena/chain"
-	"catena/chain/internal/mutant"
+	"catena/chain/internal/rule"
 )
 
 // unknownFree stands for a free space that nobody has told yet.
@@ -84,7 +84,7 @@ func (r *Replica) take(e *Entry) bool {
 	r.log.append(e)
 	r.up.gapTold = false
 	r.persistEntry(e)
-	if r.off.Off(mutant.ApplyUncommitted) {
+	if !r.rules.Holds(rule.ApplyCommitted) {
 		r.durable = e.Seq
 		r.commitTo(e.Seq)
 	}
@@ -93,7 +93,7 @@ func (r *Replica) take(e *Entry) bool {
 
 // onAppend takes entries of the present stream, in order and without a gap.
 func (r *Replica) onAppend(from chain.ReplicaID, m *Append) {
-	if !r.off.Off(mutant.NoStreamRule) && !r.off.Off(mutant.NoEpochCheck) && !r.onStream(from, m.Channel) {
+	if r.rules.Holds(rule.PresentStream) && r.rules.Holds(rule.EpochCheck) && !r.onStream(from, m.Channel) {
 		return
 	}
 	if r.isJoiner() && !r.up.resumed {
@@ -194,7 +194,7 @@ func (r *Replica) pump(l *downLink) {
 // this replica lost in a crash what the joiner has, and the joiner were promoted
 // before it was told to cut it, two Serving logs would differ, and nobody cuts.
 func (r *Replica) sendable(l *downLink) uint64 {
-	if l.joiner && !r.off.Off(mutant.JoinerAheadOfSource) {
+	if l.joiner && r.rules.Holds(rule.JoinerBehindSource) {
 		return r.durable
 	}
 	return r.log.last().Seq

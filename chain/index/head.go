@@ -2,7 +2,7 @@ package index
 
 import (
 	"catena/chain"
-	"catena/chain/internal/mutant"
+	"catena/chain/internal/rule"
 )
 
 // proposal is a command that was ordered as an entry; it is answered when that
@@ -54,7 +54,7 @@ func (r *Replica) mayOrder() (chain.RefusalKind, bool) {
 		return chain.RefusedNotReady, false
 	case !r.isHead():
 		return chain.RefusedNotHead, false
-	case r.phase != phaseActive || !r.agreed && !r.off.Off(mutant.OrderBeforeHello):
+	case r.phase != phaseActive || !r.agreed && r.rules.Holds(rule.OrderAfterHello):
 		return chain.RefusedNotReady, false
 	case !r.writable():
 		return chain.RefusedBelowMinAck, false
@@ -83,7 +83,7 @@ func (r *Replica) askConfirm(id uint64, answer Answer, restsOn uint64) {
 	if r.isTail() {
 		r.confirmed = r.probe // the only member asks itself
 	}
-	if r.off.Off(mutant.AnswerIgnoresPending) {
+	if !r.rules.Holds(rule.AnswerAfterPending) {
 		restsOn = 0
 	}
 	r.waiters = append(r.waiters, waiter{id: id, answer: answer, restsOn: restsOn, probe: r.probe})
@@ -97,7 +97,7 @@ func (r *Replica) releaseWaiters() {
 	}
 	rest := r.waiters[:0]
 	for _, w := range r.waiters {
-		confirmed := w.probe <= r.confirmed || r.off.Off(mutant.AnswerUnconfirmed)
+		confirmed := w.probe <= r.confirmed || !r.rules.Holds(rule.AnswerConfirmed)
 		if confirmed && w.restsOn <= r.applied.Seq {
 			r.emit(Reply{ID: w.id, Answer: w.answer})
 		} else {

@@ -5,7 +5,7 @@ import (
 	"fmt"
 
 	"catena/chain"
-	"catena/chain/internal/mutant"
+	"catena/chain/internal/rule"
 )
 
 // This file is the joiner's side: its log is cut to its source's, or a fuzzy
@@ -54,7 +54,7 @@ func (r *Replica) whole() bool {
 	if r.state.Installing || r.install.ended != 0 {
 		return false
 	}
-	return r.durable >= r.state.SnapshotMax || r.off.Off(mutant.SnapshotWithoutLog)
+	return r.durable >= r.state.SnapshotMax || !r.rules.Holds(rule.SnapshotWithLog)
 }
 
 // overfull bounds what a joiner holds in memory while it cannot apply.
@@ -73,7 +73,7 @@ func (r *Replica) onResume(from chain.ReplicaID, m *Resume) {
 		return
 	}
 	at := m.At
-	if r.off.Off(mutant.TruncateToApplied) {
+	if !r.rules.Holds(rule.TruncateToSource) {
 		at, _ = r.log.mark(r.applied.Seq)
 	}
 	if mine, ok := r.log.mark(at.Seq); !ok || mine != at || at.Seq < r.applied.Seq {
@@ -209,7 +209,7 @@ func (r *Replica) onPageInstalled(id uint64) {
 // later pages saw beyond is applied over them again; entries are physical, so
 // that does no harm, and the rows are whole once SnapshotMax is passed.
 func (r *Replica) endInstall() {
-	if r.off.Off(mutant.SnapshotWithoutLog) {
+	if !r.rules.Holds(rule.SnapshotWithLog) {
 		for r.applied.Seq < min(r.state.SnapshotMax, r.log.last().Seq) {
 			rec := r.log.at(r.applied.Seq + 1)
 			r.applied = Applied{Epoch: rec.e.Epoch, Seq: rec.e.Seq, Digest: rec.after, Rev: rec.e.Rev, Time: rec.e.Time}

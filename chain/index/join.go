@@ -4,7 +4,7 @@ import (
 	"slices"
 
 	"catena/chain"
-	"catena/chain/internal/mutant"
+	"catena/chain/internal/rule"
 )
 
 // This file is the tail's side of joining: which part of the log, or whether a
@@ -37,7 +37,7 @@ func (l *downLink) needs() uint64 {
 
 // welcomeJoiner finds the newest position that both logs have.
 func (r *Replica) welcomeJoiner(l *downLink, m *Welcome) {
-	if m.Holding == HoldsRows && m.Marks[0].Seq > r.log.last().Seq && !r.off.Off(mutant.OlderServesOn) {
+	if m.Holding == HoldsRows && m.Marks[0].Seq > r.log.last().Seq && r.rules.Holds(rule.OlderLeaves) {
 		// It served once, and so did this replica then.
 		r.outdated(l, m.Marks[0])
 		return
@@ -114,10 +114,10 @@ func (r *Replica) onPageRead(ev *PageRead) {
 	m := l.pages.reading
 	l.pages.reading = nil
 	at, page := l.pages.at, ev.Page
-	if r.off.Off(mutant.SnapshotAtEnd) {
+	if !r.rules.Holds(rule.SnapshotAtStart) {
 		at = r.applied
 	}
-	if r.off.Off(mutant.CopyNothing) {
+	if !r.rules.Holds(rule.CopyAll) {
 		page.Rows = nil
 	}
 	r.send(l.to, &PageReply{
@@ -148,7 +148,7 @@ func (p *commitPath) restored(r *Replica) {
 func (p *commitPath) onDurable(r *Replica, token uint64) {
 	if p.token != 0 && token >= p.token && !p.persisted {
 		p.persisted, p.target = true, r.log.last().Seq
-		if r.off.Off(mutant.InSyncAtCommit) {
+		if !r.rules.Holds(rule.InSyncAtLogEnd) {
 			p.target = r.applied.Seq
 		}
 	}
@@ -164,7 +164,7 @@ func (r *Replica) advanceJoin() {
 	if l == nil || l.state != linkStreaming || !r.mayFeed() {
 		return
 	}
-	if r.state.CommitPath.IsZero() && l.whole && !r.off.Off(mutant.PromoteOffPath) {
+	if r.state.CommitPath.IsZero() && l.whole && r.rules.Holds(rule.PromoteOnPath) {
 		if r.log.last().Seq-min(l.durable, r.log.last().Seq) <= uint64(r.cfg.Window/2) {
 			r.state.CommitPath = l.to
 			r.path.token = r.persistState()
@@ -181,7 +181,7 @@ func (p *commitPath) inSync(r *Replica) bool {
 	if l == nil || l.state != linkStreaming || !l.whole || !r.mayFeed() {
 		return false
 	}
-	if r.off.Off(mutant.PromoteOffPath) {
+	if !r.rules.Holds(rule.PromoteOnPath) {
 		return l.durable >= r.durable
 	}
 	return p.persisted && r.state.CommitPath == l.to && l.durable >= p.target

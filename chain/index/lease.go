@@ -4,7 +4,7 @@ import (
 	"math"
 
 	"catena/chain"
-	"catena/chain/internal/mutant"
+	"catena/chain/internal/rule"
 )
 
 // lease is the read lease that this replica holds in the present epoch.
@@ -96,7 +96,7 @@ func (r *Replica) onLeaseRequest(from chain.ReplicaID, m *LeaseRequest) {
 		return
 	}
 	left := r.cfg.Lease
-	if !r.isHead() && !r.off.Off(mutant.LeaseOutlivesParent) {
+	if !r.isHead() && r.rules.Holds(rule.LeaseWithinParent) {
 		left = min(left, int64(r.lease.until)-int64(r.now.Mono))
 	}
 	r.lease.held = nil
@@ -118,7 +118,7 @@ func (r *Replica) onLeaseRequest(from chain.ReplicaID, m *LeaseRequest) {
 // acknowledged before.
 func (r *Replica) caughtUp(boot uint64) bool {
 	l := r.down
-	return l != nil && l.state == linkStreaming && startOf(l.ch.Accept) == boot && l.received >= l.opened || r.off.Off(mutant.LeaseBeforeCaughtUp)
+	return l != nil && l.state == linkStreaming && startOf(l.ch.Accept) == boot && l.received >= l.opened || !r.rules.Holds(rule.LeaseAfterCaughtUp)
 }
 
 // reopen says hello to a successor that asks in a newer start than that which
@@ -155,11 +155,11 @@ func (r *Replica) onLeaseGrant(from chain.ReplicaID, m *LeaseGrant) {
 	if from != r.state.Config.Pred(r.cfg.Self) || m.Boot != r.state.Boot || m.Sent > r.now.Mono {
 		return
 	}
-	if r.lease.closed() || m.Sent < r.lease.reopened || r.lease.drained && !r.off.Off(mutant.HandBackNotFinal) {
+	if r.lease.closed() || m.Sent < r.lease.reopened || r.lease.drained && r.rules.Holds(rule.HandBackFinal) {
 		return
 	}
 	start := m.Sent
-	if r.off.Off(mutant.LeaseFromReceipt) {
+	if !r.rules.Holds(rule.LeaseFromRequest) {
 		start = r.now.Mono
 	}
 	r.lease.granted = r.now.Mono
@@ -169,7 +169,7 @@ func (r *Replica) onLeaseGrant(from chain.ReplicaID, m *LeaseGrant) {
 	}
 	if !r.lease.had {
 		r.lease.had = true
-		if !r.off.Off(mutant.LeaseBeforeCaughtUp) {
+		if r.rules.Holds(rule.LeaseAfterCaughtUp) {
 			// Until now this log may have lacked what its disk has lost.
 			r.barrier = max(r.barrier, r.log.last().Seq)
 			r.path.target = max(r.path.target, r.log.last().Seq)
@@ -185,14 +185,14 @@ func (r *Replica) onLeaseGrant(from chain.ReplicaID, m *LeaseGrant) {
 func (r *Replica) mayRead() (chain.Instant, bool) {
 	c := &r.state.Config
 	switch {
-	case !r.isTail() || r.lease.drained && !r.off.Off(mutant.HandBackNotFinal):
+	case !r.isTail() || r.lease.drained && r.rules.Holds(rule.HandBackFinal):
 		return 0, false
-	case !c.Writable() && !r.off.Off(mutant.ReadBelowMinAck):
+	case !c.Writable() && r.rules.Holds(rule.ReadAtMinAck):
 		// A sole survivor has no lease; see DESIGN.md, rule 16.
 		return 0, false
-	case r.applied.Seq < r.barrier && !r.off.Off(mutant.NoTailBarrier):
+	case r.applied.Seq < r.barrier && r.rules.Holds(rule.TailBarrier):
 		return 0, false
-	case r.isHead() || r.off.Off(mutant.ReadWithoutLease):
+	case r.isHead() || !r.rules.Holds(rule.ReadUnderLease):
 		return forever, true
 	}
 	return r.lease.until, r.lease.until > r.now.Mono
@@ -213,7 +213,7 @@ func (r *Replica) publish() {
 
 // publishNothing revokes, when the epoch or the replica ends.
 func (r *Replica) publishNothing() {
-	if r.lease.published != 0 && !r.off.Off(mutant.LeaseAnyEpoch) {
+	if r.lease.published != 0 && r.rules.Holds(rule.LeaseOfEpoch) {
 		r.lease.published = 0
 		r.emit(Serve{Epoch: r.state.Config.Epoch})
 	}
@@ -226,7 +226,7 @@ func (r *Replica) drain() {
 	}
 	r.lease.drained = true
 	r.lease.handedBack = r.state.Boot
-	if !r.off.Off(mutant.HandBackNotFinal) {
+	if r.rules.Holds(rule.HandBackFinal) {
 		r.lease.until = 0
 	}
 	r.passHandBack()

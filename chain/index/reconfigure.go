@@ -4,7 +4,7 @@ import (
 	"slices"
 
 	"catena/chain"
-	"catena/chain/internal/mutant"
+	"catena/chain/internal/rule"
 )
 
 // A configuration is taken in three steps: it is persisted (nothing is done in
@@ -30,7 +30,7 @@ func (r *Replica) configure(c *chain.Config) {
 	r.leaveEpoch(wasHead)
 	r.phase = phasePersisting
 	r.configToken = r.persistState()
-	if r.off.Off(mutant.EpochNotPersisted) {
+	if !r.rules.Holds(rule.EpochPersisted) {
 		r.configured()
 	}
 }
@@ -40,10 +40,10 @@ func (r *Replica) configure(c *chain.Config) {
 func (r *Replica) leaveEpoch(wasHead bool) {
 	old := r.epochState
 	r.epochState = epochState{}
-	if r.off.Off(mutant.NoEpochCheck) {
+	if !r.rules.Holds(rule.EpochCheck) {
 		r.up = old.up
 	}
-	if r.off.Off(mutant.LeaseAnyEpoch) {
+	if !r.rules.Holds(rule.LeaseOfEpoch) {
 		r.lease.until = old.lease.until
 	}
 	r.readID++ // an answer to an older ReadPage is not waited for
@@ -60,7 +60,7 @@ func (r *Replica) leaveEpoch(wasHead bool) {
 // restart takes up the configuration found on disk, with a new boot number.
 func (r *Replica) restart() {
 	r.state.Boot = r.nextBoot(r.cfg.StartedMs)
-	if r.off.Off(mutant.PathNotPersisted) {
+	if !r.rules.Holds(rule.PathPersisted) {
 		r.state.CommitPath = chain.ReplicaID{}
 	}
 	r.phase = phasePersisting
@@ -68,7 +68,7 @@ func (r *Replica) restart() {
 }
 
 func (r *Replica) nextBoot(wallMs int64) uint64 {
-	if r.off.Off(mutant.BootCounts) {
+	if !r.rules.Holds(rule.BootByClock) {
 		wallMs = 0
 	}
 	return chain.NextBoot(r.state.Boot, wallMs)
@@ -77,7 +77,7 @@ func (r *Replica) nextBoot(wallMs int64) uint64 {
 // started runs at the first step, which brings the first reading of the clock.
 // What was granted before the crash is forgotten; it ends within L of now.
 func (r *Replica) started(now chain.Now) {
-	if r.hasConfig() && !r.off.Off(mutant.NoRestartWait) {
+	if r.hasConfig() && r.rules.Holds(rule.RestartWaits) {
 		r.grants = append(r.grants, grant{
 			restart: true, owed: r.state.WaitedOut != r.state.Config.Epoch,
 			cfg: r.state.Config, until: now.Mono.Add(r.cfg.Lease),
@@ -113,7 +113,7 @@ func (r *Replica) waitedOut() {
 // activate begins to act in the configuration's epoch.
 func (r *Replica) activate() {
 	r.phase = phaseActive
-	if r.isServing() && !r.whole() && !r.off.Off(mutant.OlderServesOn) {
+	if r.isServing() && !r.whole() && r.rules.Holds(rule.OlderLeaves) {
 		r.leave("it serves, and its rows are those of a snapshot that was never completed here")
 		return
 	}
@@ -165,14 +165,15 @@ type grant struct {
 // binds reports whether the grant must run out before self acts in c: its tail
 // might still answer reads, and nobody further down the old order is on the
 // new chain to wait in self's place.
-func (g *grant) binds(c *chain.Config, self chain.ReplicaID, off *mutant.Set) bool {
+func (g *grant) binds(c *chain.Config, self chain.ReplicaID, rules *rule.Set) bool {
 	if g.restart {
-		return g.owed && !(off.Off(mutant.RestartWaitOnlyLater) && g.cfg.Epoch == c.Epoch) || slices.ContainsFunc(g.cfg.Serving, func(m chain.ReplicaID) bool { return c.Position(m) < 0 })
+		owed := g.owed && (g.cfg.Epoch != c.Epoch || rules.Holds(rule.RestartWaitsInEpoch))
+		return owed || slices.ContainsFunc(g.cfg.Serving, func(m chain.ReplicaID) bool { return c.Position(m) < 0 })
 	}
 	if g.cfg.Epoch == c.Epoch || c.Position(g.cfg.Tail()) >= 0 {
 		return false
 	}
-	if off.Off(mutant.WaitOnlyAtNewTail) {
+	if !rules.Holds(rule.SurvivorWaits) {
 		return c.Tail() == self
 	}
 	later := g.cfg.Serving[g.cfg.Position(self)+1:]
@@ -182,13 +183,13 @@ func (g *grant) binds(c *chain.Config, self chain.ReplicaID, off *mutant.Set) bo
 // waitFor returns when the last binding grant runs out; 0 if none binds.
 func (r *Replica) waitFor() chain.Instant {
 	c := &r.state.Config
-	if r.off.Off(mutant.NoWaitOut) {
+	if !r.rules.Holds(rule.WaitOut) {
 		return 0
 	}
 	var until chain.Instant
 	for i := range r.grants {
 		g := &r.grants[i]
-		if g.until > r.now.Mono && g.binds(c, r.cfg.Self, &r.off) {
+		if g.until > r.now.Mono && g.binds(c, r.cfg.Self, &r.rules) {
 			until = max(until, g.until)
 		}
 	}

@@ -5,7 +5,7 @@ import (
 	"fmt"
 
 	"catena/chain"
-	"catena/chain/internal/mutant"
+	"catena/chain/internal/rule"
 )
 
 // phase says how far a replica is with its configuration.
@@ -26,7 +26,7 @@ const (
 // it does no I/O and knows no clock but the one handed to Step.
 type Replica struct {
 	cfg     Config
-	off     mutant.Set
+	rules   rule.Set
 	machine Machine
 	now     chain.Now
 	begun   bool
@@ -117,16 +117,17 @@ type write struct {
 // out like those of Step. An error means that the store's records are damaged
 // (or the Config is wrong); the replica must not serve.
 func New(cfg Config) (*Replica, []Effect, error) {
-	return NewMutated(cfg, mutant.Set{})
+	return NewMutated(cfg, rule.Set{})
 }
 
-// NewMutated is New with rules left out; only a simulation can name a Set.
-func NewMutated(cfg Config, off mutant.Set) (*Replica, []Effect, error) {
+// NewMutated is New with rules left out; only a simulation below chain/ can make
+// such a Set.
+func NewMutated(cfg Config, rules rule.Set) (*Replica, []Effect, error) {
 	cfg = cfg.WithDefaults()
 	if err := cfg.Validate(); err != nil {
 		return nil, nil, err
 	}
-	r := &Replica{cfg: cfg, off: off, machine: cfg.Machine, free: unknownFree}
+	r := &Replica{cfg: cfg, rules: rules, machine: cfg.Machine, free: unknownFree}
 	if err := r.recover(cfg.Recovered); err != nil {
 		return nil, nil, fmt.Errorf("chain/index: chain %d replica %s: %w", cfg.Chain, cfg.Self, err)
 	}
@@ -294,7 +295,7 @@ func (r *Replica) persistEntry(e *Entry) {
 	r.token++
 	r.writes = append(r.writes, write{token: r.token, kind: writeEntry, seq: e.Seq})
 	r.emit(PersistEntry{Token: r.token, Entry: e})
-	if r.off.Off(mutant.AckBeforeSync) {
+	if !r.rules.Holds(rule.AckAfterSync) {
 		r.durable = max(r.durable, e.Seq)
 	}
 }
@@ -318,7 +319,7 @@ func (r *Replica) isJoiner() bool { return r.state.Config.IsSyncing(r.cfg.Self) 
 // writable reports whether the chain may commit. Below MinAck nothing that is
 // pending is rolled forward either: a removed tail may know better.
 func (r *Replica) writable() bool {
-	return r.state.Config.Writable() || r.off.Off(mutant.CommitBelowMinAck)
+	return r.state.Config.Writable() || !r.rules.Holds(rule.CommitAtMinAck)
 }
 
 // stop ends the replica for good; the report is repeated on ticks.

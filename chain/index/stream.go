@@ -4,7 +4,7 @@ import (
 	"fmt"
 
 	"catena/chain"
-	"catena/chain/internal/mutant"
+	"catena/chain/internal/rule"
 )
 
 // This file opens streams: hello, welcome, the comparison of two logs, and what
@@ -46,7 +46,7 @@ func (r *Replica) onHello(from chain.ReplicaID, m *Hello) {
 		r.send(from, &Reset{Channel{Epoch: r.state.Config.Epoch, Stream: r.up.ch.Stream}})
 		return
 	}
-	if !r.agreed && !r.off.Off(mutant.HelloBeforeAgreed) {
+	if !r.agreed && r.rules.Holds(rule.HelloAfterAgreed) {
 		r.holdHello(from, m)
 		return
 	}
@@ -96,7 +96,7 @@ func (r *Replica) onWelcome(from chain.ReplicaID, m *Welcome) {
 	}
 	applied, end, last := m.Marks[0], m.Marks[len(m.Marks)-1], r.log.last()
 	l.committed = applied.Seq
-	if applied.Seq > last.Seq && !r.off.Off(mutant.OlderServesOn) {
+	if applied.Seq > last.Seq && r.rules.Holds(rule.OlderLeaves) {
 		r.outdated(l, applied)
 		return
 	}
@@ -153,7 +153,7 @@ func (r *Replica) outdated(l *downLink, applied Mark) {
 // joiner's log is ever cut, and what is cut is older than all that takes its
 // place, so the lower epoch is on a disk that has forgotten the cut.
 func (r *Replica) parted(l *downLink, mine, theirs Mark) {
-	if mine.Epoch.Less(theirs.Epoch) && !r.off.Off(mutant.OlderServesOn) {
+	if mine.Epoch.Less(theirs.Epoch) && r.rules.Holds(rule.OlderLeaves) {
 		r.leave(fmt.Sprintf("the log here has %s/%d where that of %s has %s/%d: this disk is an older image of itself", mine.Epoch, mine.Seq, l.to, theirs.Epoch, theirs.Seq))
 		return
 	}
@@ -228,7 +228,7 @@ func (r *Replica) onReset(from chain.ReplicaID, m *Reset) {
 	if l == nil {
 		return
 	}
-	if m.Accept == 0 && m.Stream > inStart(r.state.Boot, r.streams) && !r.off.Off(mutant.OlderServesOn) {
+	if m.Accept == 0 && m.Stream > inStart(r.state.Boot, r.streams) && r.rules.Holds(rule.OlderLeaves) {
 		r.leave(fmt.Sprintf("%s knows a stream %x of this replica, which this disk has forgotten: it is an older image of itself", from, m.Stream))
 		return
 	}

@@ -18,7 +18,7 @@ const root = "../../.."
 
 // pure packages are stepped by simulators: what they do depends on their input
 // alone, so they may not reach time, disk, network or a log by themselves.
-var pure = []string{"chain", "chain/index", "chain/data", "chain/internal/mutant", "chain/tablet", "chain/wire", "master/state", "s3api/route", "s3api/s3err", "s3api/policy"}
+var pure = []string{"chain", "chain/index", "chain/data", "chain/internal/rule", "chain/tablet", "chain/wire", "master/state", "s3api/route", "s3api/s3err", "s3api/policy"}
 
 // impure standard packages are those through which the world gets in.
 var impure = []string{"os", "net", "time", "log", "log/slog", "net/http", "crypto/rand", "math/rand", "math/rand/v2", "sync", "context", "syscall"}
