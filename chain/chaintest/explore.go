@@ -2,6 +2,8 @@ package chaintest
 
 import (
 	"cmp"
+	"crypto/sha256"
+	"encoding/hex"
 	"fmt"
 	"slices"
 	"time"
@@ -98,6 +100,13 @@ type Scope struct {
 	SlowPages bool
 	// KeepInCrash: a crash may also leave all that was under way to the disk.
 	KeepInCrash bool
+}
+
+// Digest tells two definitions of a scope apart, by everything that bounds what
+// is explored; what is left to a default counts as that.
+func (s Scope) Digest() string {
+	sum := sha256.Sum256(fmt.Appendf(nil, "%+v", s.withDefaults()))
+	return hex.EncodeToString(sum[:8])
 }
 
 // withDefaults fills what is zero.

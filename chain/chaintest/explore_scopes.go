@@ -2,6 +2,9 @@ package chaintest
 
 import "slices"
 
+// This file defines scopes and nothing else: a campaign goes by the Digest of
+// each, and by the source of the other files (cmd/sim).
+
 // Scopes are what is explored, the quick ones first. Rule numbers and the known
 // counterexamples (cx) are those of ../DESIGN.md and of ../testdata.
 func Scopes() []Scope {

@@ -1,6 +1,7 @@
 package chaintest
 
 import (
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -45,6 +46,36 @@ func TestExploreInAnyOrder(t *testing.T) {
 			require.Equal(t, there.Transitions, back.Transitions)
 			require.Equal(t, there.Depth, back.Depth)
 		})
+	}
+}
+
+// TestScopeDigest: every field of a scope bounds what is explored.
+func TestScopeDigest(t *testing.T) {
+	s := Scope{Name: "ab", Serving: 2, Replicas: 2, Epochs: 1, Ops: []opKind{opPut}}
+	explicit := s
+	explicit.MinAck, explicit.Pass = 2, []int{21}
+	require.Equal(t, s.Digest(), explicit.Digest(), "a default is what it stands for")
+
+	seen := map[string]string{s.Digest(): "as it is"}
+	v := reflect.ValueOf(&s).Elem()
+	for i := range v.NumField() {
+		name, f := v.Type().Field(i).Name, v.Field(i)
+		before := reflect.ValueOf(f.Interface())
+		switch f.Kind() {
+		case reflect.String:
+			f.SetString(f.String() + "B")
+		case reflect.Int:
+			f.SetInt(f.Int() + 7)
+		case reflect.Bool:
+			f.SetBool(!f.Bool())
+		case reflect.Slice:
+			f.Set(reflect.Append(f, reflect.Zero(f.Type().Elem())))
+		default:
+			t.Fatalf("a field of a new kind: %s", name)
+		}
+		require.NotContains(t, seen, s.Digest(), name)
+		seen[s.Digest()] = name
+		f.Set(before)
 	}
 }
 

@@ -8,7 +8,8 @@
 //
 // With -kind explore it goes through every state of small index chains, scope
 // after scope, each cut at -states; a scope is a unit of the campaign, and one
-// that the same code has exhausted, or explored as far, is not begun again.
+// that the same code has exhausted, or explored as far, is not begun again, unless
+// its bounds or the explorer have changed since.
 //
 //	go run ./cmd/sim -kind explore -states 10000000 -minutes 60 -record
 //	go run ./cmd/sim -kind explore -scope ab-join

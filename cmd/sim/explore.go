@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"path/filepath"
 	"runtime/debug"
 	"slices"
 	"strings"
@@ -16,6 +17,9 @@ import (
 
 // explorer is the campaign that explores scopes; each scope is a unit and a line.
 const explorer = "explorer"
+
+// chaintestDir has the explorer, below the module's root.
+const chaintestDir = "chain/chaintest"
 
 // exploreGC keeps the heap of an exploration near what it holds.
 const exploreGC = 40
@@ -48,7 +52,11 @@ func explore(o options, out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	done, err := finished(root, hash)
+	source, err := explorerSource(root)
+	if err != nil {
+		return err
+	}
+	done, err := finished(root, hash, source, scopes)
 	if err != nil {
 		return err
 	}
@@ -62,7 +70,7 @@ func explore(o options, out io.Writer) error {
 		if left <= 0 {
 			break
 		}
-		if err := exploreOne(o, root, s, left, out); err != nil {
+		if err := exploreOne(o, root, source, s, left, out); err != nil {
 			return err
 		}
 	}
@@ -70,7 +78,7 @@ func explore(o options, out io.Writer) error {
 }
 
 // exploreOne explores a scope, tells what it found, and records it.
-func exploreOne(o options, root string, s chaintest.Scope, left time.Duration, out io.Writer) error {
+func exploreOne(o options, root, source string, s chaintest.Scope, left time.Duration, out io.Writer) error {
 	slice, err := campaign.Begin(root, explorer, "chain")
 	if err != nil {
 		return err
@@ -82,7 +90,7 @@ func exploreOne(o options, root string, s chaintest.Scope, left time.Duration, o
 	}
 	if o.record {
 		detail := map[string]any{
-			"scope": s.Name, "states": res.States, "transitions": res.Transitions,
+			"scope": s.Name, "definition": definition(source, s), "states": res.States, "transitions": res.Transitions,
 			"depth": res.Depth, "calmed": res.Calmed, "exhausted": res.Exhausted,
 		}
 		units := 1
@@ -115,8 +123,35 @@ func scopesNamed(name string) ([]chaintest.Scope, error) {
 	return nil, fmt.Errorf("no scope %q; there are %s", name, strings.Join(names, ", "))
 }
 
-// finished is, for each scope, the most that a passed line of this code says.
-func finished(root, hash string) (map[string]explored, error) {
+// explorerSource is a hash of what explores: of chaintest without the scopes,
+// whose definitions count one by one, and without the simulator of data chains.
+// The choices and the reductions are in there, and so a change of either counts.
+func explorerSource(root string) (string, error) {
+	files, err := filepath.Glob(filepath.Join(root, chaintestDir, "*.go"))
+	if err != nil {
+		return "", err
+	}
+	var named []string
+	for _, f := range files {
+		base := filepath.Base(f)
+		if base != "explore_scopes.go" && !strings.HasPrefix(base, "data_") && !strings.HasSuffix(base, "_test.go") {
+			named = append(named, filepath.Join(chaintestDir, base))
+		}
+	}
+	return campaign.Hash(root, named...)
+}
+
+// definition is what a scope was when it was explored: its bounds, and how the
+// explorer goes through them.
+func definition(source string, s chaintest.Scope) string { return source + "-" + s.Digest() }
+
+// finished is, for each of the scopes, the most that a passed line of this code
+// says of it as it is defined now.
+func finished(root, hash, source string, scopes []chaintest.Scope) (map[string]explored, error) {
+	now := map[string]string{}
+	for _, s := range scopes {
+		now[s.Name] = definition(source, s)
+	}
 	lines, err := campaign.Slices(root, explorer, hash)
 	if err != nil {
 		return nil, err
@@ -124,6 +159,10 @@ func finished(root, hash string) (map[string]explored, error) {
 	done := map[string]explored{}
 	for _, l := range lines {
 		name, _ := l.Detail["scope"].(string)
+		then, _ := l.Detail["definition"].(string)
+		if now[name] == "" || then != now[name] {
+			continue
+		}
 		states, _ := l.Detail["states"].(float64) // as JSON has every number
 		exhausted, _ := l.Detail["exhausted"].(bool)
 		if d := done[name]; l.Passed() && !d.Exhausted && int(states) >= d.States {

@@ -2,10 +2,12 @@ package main
 
 import (
 	"bytes"
+	"fmt"
 	"os"
 	"path/filepath"
 	"testing"
 
+	"catena/chain/chaintest"
 	"catena/cmd/internal/campaign"
 
 	"github.com/stretchr/testify/require"
@@ -28,30 +30,71 @@ func TestExploreUnknownScope(t *testing.T) {
 	require.Equal(t, 2, run([]string{"-kind", "explore", "-states", "0"}, &out, &errOut))
 }
 
-// TestExploreGoesOn: what a passed line of the same code says of a scope counts.
+// TestExploreGoesOn: what a passed line of the same code says of a scope counts,
+// if the scope and the explorer were what they are now.
 func TestExploreGoesOn(t *testing.T) {
 	root := t.TempDir()
 	file := filepath.Join(root, campaign.File)
 	require.NoError(t, os.MkdirAll(filepath.Dir(file), 0o755))
-	done, err := finished(root, "h1")
+	ab, abcd, join := chaintest.Scope{Name: "ab", Crashes: 2}, chaintest.Scope{Name: "abcd"}, chaintest.Scope{Name: "a-join"}
+	other := chaintest.Scope{Name: "ab-join"}
+	scopes := []chaintest.Scope{ab, abcd, join, other}
+	done, err := finished(root, "h1", "src", scopes)
 	require.NoError(t, err)
 	require.Empty(t, done)
 
 	line := func(name, hash, verdict, detail string) string {
 		return `{"campaign":"` + name + `","hash":"` + hash + `","verdict":"` + verdict + `","detail":` + detail + "}\n"
 	}
+	said := func(s chaintest.Scope, source string, states int, exhausted bool) string {
+		return fmt.Sprintf(`{"scope":%q,"definition":%q,"states":%d,"exhausted":%t}`, s.Name, definition(source, s), states, exhausted)
+	}
+	fewer := ab
+	fewer.Crashes = 1
 	require.NoError(t, os.WriteFile(file, []byte(
-		line("explorer", "h1", "pass", `{"scope":"ab","states":9,"exhausted":true}`)+
-			line("explorer", "h1", "pass", `{"scope":"ab","states":5,"exhausted":false}`)+
-			line("explorer", "h1", "pass", `{"scope":"abcd","states":70,"exhausted":false}`)+
-			line("explorer", "h1", "A stops", `{"scope":"a-join","states":70,"exhausted":false}`)+
-			line("explorer", "h0", "pass", `{"scope":"ab-join","states":70,"exhausted":true}`)+
+		line("explorer", "h1", "pass", said(ab, "src", 9, true))+
+			line("explorer", "h1", "pass", said(ab, "src", 5, false))+
+			line("explorer", "h1", "pass", said(abcd, "src", 70, false))+
+			line("explorer", "h1", "A stops", said(join, "src", 70, false))+
+			line("explorer", "h0", "pass", said(other, "src", 70, true))+
 			line("sim", "h1", "pass", `{"first_seed":1}`)), 0o600))
-	done, err = finished(root, "h1")
+	done, err = finished(root, "h1", "src", scopes)
 	require.NoError(t, err)
 	require.Equal(t, map[string]explored{"ab": {"ab", 9, true}, "abcd": {"abcd", 70, false}}, done)
 
+	done, err = finished(root, "h1", "another explorer", scopes)
+	require.NoError(t, err)
+	require.Empty(t, done)
+	done, err = finished(root, "h1", "src", []chaintest.Scope{fewer, abcd})
+	require.NoError(t, err)
+	require.Equal(t, map[string]explored{"abcd": {"abcd", 70, false}}, done, "ab is another scope now")
+	require.NoError(t, os.WriteFile(file, []byte(line("explorer", "h1", "pass", `{"scope":"ab","states":9,"exhausted":true}`)), 0o600))
+	done, err = finished(root, "h1", "src", scopes)
+	require.NoError(t, err)
+	require.Empty(t, done, "a line of before there were definitions")
+
 	require.NoError(t, os.WriteFile(file, []byte("not json\n"), 0o600))
-	_, err = finished(root, "h1")
+	_, err = finished(root, "h1", "src", scopes)
 	require.ErrorContains(t, err, "line 1")
+}
+
+// TestExplorerSource: a change of the explorer counts; one of the scopes does
+// not by itself, nor one of what is not the explorer's.
+func TestExplorerSource(t *testing.T) {
+	root := t.TempDir()
+	dir := filepath.Join(root, chaintestDir)
+	require.NoError(t, os.MkdirAll(dir, 0o755))
+	write := func(name, text string) string {
+		require.NoError(t, os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600))
+		source, err := explorerSource(root)
+		require.NoError(t, err)
+		return source
+	}
+	before := write("explore.go", "package chaintest")
+	require.Equal(t, before, write("explore_scopes.go", "package chaintest"))
+	require.Equal(t, before, write("data_sim.go", "package chaintest"))
+	require.Equal(t, before, write("explore_test.go", "package chaintest"))
+	after := write("explore.go", "package chaintest // one reduction more")
+	require.NotEqual(t, before, after)
+	require.NotEqual(t, after, write("index_check.go", "package chaintest"))
 }
