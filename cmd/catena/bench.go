@@ -288,7 +288,8 @@ func (p *progressLine) result(r bench.Result) {
 	if !p.on {
 		return
 	}
-	p.write(fmt.Sprintf("%s  %s %s  %.1f ops/s  p50 %.2f ms  p99 %.2f ms", r.Target, r.Op, bench.FormatSize(r.Size), r.OpsPerSec, r.LatencyMS.P50, r.LatencyMS.P99))
+	p.write(fmt.Sprintf("%s  %s %s  %.1f ops/s  p50 %.2f ms  p99 %.2f ms",
+		r.Target, r.Op, bench.FormatSize(r.Size), r.OpsPerSec, r.LatencyMS.P50, r.LatencyMS.P99))
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	fmt.Fprintln(p.env.stderr)

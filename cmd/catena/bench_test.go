@@ -28,15 +28,22 @@ func TestBenchTargets(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "secret")
 	require.NoError(t, os.WriteFile(file, []byte("from-a-file\n"), 0o600))
 	env := []string{"AWS_ACCESS_KEY_ID=AWS", "AWS_SECRET_ACCESS_KEY=aws-secret", "CATENA_BENCH_AGAINST_ACCESS_KEY=OTHER"}
-	b, targets, err := benchTargets(t, env, "--endpoint", "https://a.example:9000/", "--against", "b.example:9000", "--against-secret-key-file", file,
-		"--size", "4KiB,1MiB", "--size", "7", "--ops", "put,get", "--server-pid", "1,2", "--against-pid", "3", "--multipart-size", "1GiB", "--insecure")
+	b, targets, err := benchTargets(t, env,
+		"--endpoint", "https://a.example:9000/", "--against", "b.example:9000", "--against-secret-key-file", file, "--insecure",
+		"--size", "4KiB,1MiB", "--size", "7", "--ops", "put,get", "--multipart-size", "1GiB", "--server-pid", "1,2", "--against-pid", "3")
 	require.NoError(t, err)
 	require.Equal(t, []int64{4096, 1 << 20, 7}, b.set.Sizes)
 	require.Equal(t, []string{"put", "get"}, b.set.Ops)
 	require.Equal(t, int64(1<<30), b.set.MultipartSize)
 	require.Equal(t, []bench.Target{
-		{Name: "a.example:9000", Endpoint: "a.example:9000", TLS: true, Insecure: true, AccessKey: "AWS", SecretKey: "aws-secret", Pids: []int{1, 2}},
-		{Name: "b.example:9000", Endpoint: "b.example:9000", Insecure: true, AccessKey: "OTHER", SecretKey: "from-a-file", Pids: []int{3}},
+		{
+			Name: "a.example:9000", Endpoint: "a.example:9000", TLS: true, Insecure: true,
+			AccessKey: "AWS", SecretKey: "aws-secret", Pids: []int{1, 2},
+		},
+		{
+			Name: "b.example:9000", Endpoint: "b.example:9000", Insecure: true,
+			AccessKey: "OTHER", SecretKey: "from-a-file", Pids: []int{3},
+		},
 	}, targets)
 }
 

@@ -18,7 +18,8 @@ func forceCommand(env environment) *cobra.Command {
 	var reason string
 	var accept bool
 	c := &cobra.Command{
-		Use: "force CHAIN REPLICA --reason TEXT --i-accept-data-loss", Short: "Last resort: start a dead chain from a replica that may lack acknowledged writes",
+		Use:   "force CHAIN REPLICA --reason TEXT --i-accept-data-loss",
+		Short: "Last resort: start a dead chain from a replica that may lack acknowledged writes",
 		Long: "When everybody that holds every acknowledged write of a chain is lost for good, start it from another replica. What only the\n" +
 			"lost ones had is lost, for ever. It is refused while one of them can serve. CHAIN and REPLICA (STORE/INCARNATION; of the store\n" +
 			"the first 8 digits do) are those of `catena status --chains`. Who did it, when, and why is logged and kept for ever." + operatingHelp,
@@ -29,22 +30,12 @@ func forceCommand(env environment) *cobra.Command {
 			return nil
 		},
 		RunE: func(c *cobra.Command, args []string) error {
-			id, err := strconv.ParseUint(args[0], 10, 64)
-			var errs []error
-			if err != nil || id == 0 {
-				errs = append(errs, fmt.Errorf("force: %q is not a chain's number", args[0]))
-			}
-			if strings.TrimSpace(reason) == "" {
-				errs = append(errs, errors.New("force: --reason is needed: it is kept for ever"))
-			}
-			if !accept {
-				errs = append(errs, errors.New("force: a forced start may lose acknowledged writes for ever; say --i-accept-data-loss if that is meant"))
-			}
-			if len(errs) > 0 {
-				return usage(errors.Join(errs...))
+			in, err := forceRequest(args[0], reason, accept)
+			if err != nil {
+				return usage(err)
 			}
 			return o.ask(c.Context(), func(ctx context.Context, cl admin.Client) error {
-				return force(ctx, env, cl, admin.ForceRequest{Chain: chain.ChainID(id), Reason: reason, AcceptDataLoss: accept}, args[1])
+				return force(ctx, env, cl, in, args[1])
 			})
 		},
 	}
@@ -52,6 +43,24 @@ func forceCommand(env environment) *cobra.Command {
 	c.Flags().StringVar(&reason, "reason", "", "why, in a sentence that is kept for ever")
 	c.Flags().BoolVar(&accept, "i-accept-data-loss", false, "say that acknowledged writes may be lost")
 	return c
+}
+
+// forceRequest reports everything that is wrong with what was said. Replica and
+// epoch are still to be found.
+func forceRequest(id, reason string, accept bool) (admin.ForceRequest, error) {
+	n, err := strconv.ParseUint(id, 10, 64)
+	var errs []error
+	if err != nil || n == 0 {
+		errs = append(errs, fmt.Errorf("force: %q is not a chain's number", id))
+	}
+	if strings.TrimSpace(reason) == "" {
+		errs = append(errs, errors.New("force: --reason is needed: it is kept for ever"))
+	}
+	if !accept {
+		errs = append(errs, errors.New("force: a forced start may lose acknowledged writes for ever; "+
+			"say --i-accept-data-loss if that is meant"))
+	}
+	return admin.ForceRequest{Chain: chain.ChainID(n), Reason: reason, AcceptDataLoss: accept}, errors.Join(errs...)
 }
 
 // force names the replica and the epoch that are seen now: if the chain moves on
@@ -101,7 +110,8 @@ func findReplica(c *admin.Chain, text string) (admin.Replica, error) {
 	case 1:
 		return found[0], nil
 	case 0:
-		return admin.Replica{}, usage(fmt.Errorf("force: chain %d knows no replica %q (STORE/INCARNATION); it knows %s", c.ID, text, strings.Join(names, ", ")))
+		return admin.Replica{}, usage(fmt.Errorf("force: chain %d knows no replica %q (STORE/INCARNATION); it knows %s",
+			c.ID, text, strings.Join(names, ", ")))
 	}
 	return admin.Replica{}, usage(fmt.Errorf("force: %q names several replicas of chain %d: give the whole id", text, c.ID))
 }

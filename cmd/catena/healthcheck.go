@@ -15,7 +15,8 @@ func healthcheckCommand(env environment) *cobra.Command {
 	var timeout time.Duration
 	c := &cobra.Command{
 		Use: "healthcheck", Short: "Ask this machine's server whether it is ready (for container images)",
-		Long: "Ask /readyz of the admin listener, found by the same flags, environment and file as the server's.\nThe exit code is 0 when it is ready, 1 when not.",
+		Long: "Ask /readyz of the admin listener, found by the same flags, environment and file as the server's.\n" +
+			"The exit code is 0 when it is ready, 1 when not.",
 		Args: none,
 		RunE: func(c *cobra.Command, _ []string) error {
 			l, err := s.load(nil)

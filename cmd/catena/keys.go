@@ -15,7 +15,8 @@ import (
 func keysCommand(env environment) *cobra.Command {
 	return &cobra.Command{
 		Use: "keys DIR...", Short: "Print the access key and the secret key that are kept on a data directory",
-		Long: "Print the keys of a store as two lines that a shell can read, for `eval $(catena keys DIR)`.\nOf several directories the one with the newest keys counts. The server may be running.",
+		Long: "Print the keys of a store as two lines that a shell can read, for `eval $(catena keys DIR)`.\n" +
+			"Of several directories the one with the newest keys counts. The server may be running.",
 		Args: atLeast(1, "name a data directory"),
 		RunE: func(_ *cobra.Command, args []string) error {
 			if slices.Contains(args, "") {

@@ -89,7 +89,10 @@ func newRoot(env environment) *cobra.Command {
 	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
 		return usage(fmt.Errorf("%w; see %s --help", err, c.CommandPath()))
 	})
-	root.AddCommand(serverCommand(env), configCommand(env), keysCommand(env), healthcheckCommand(env), statusCommand(env), factorCommand(env), forceCommand(env), versionCommand(env), benchCommand(env))
+	root.AddCommand(
+		serverCommand(env), configCommand(env), keysCommand(env), healthcheckCommand(env),
+		statusCommand(env), factorCommand(env), forceCommand(env), versionCommand(env), benchCommand(env),
+	)
 	return root
 }
 

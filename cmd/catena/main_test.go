@@ -88,15 +88,20 @@ func TestAllProblemsOfAllSourcesAtOnce(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "c.yaml")
 	require.NoError(t, os.WriteFile(file, []byte("drain-delay: soon\nno-such-key: 1\n"), 0o600))
 	env := []string{"CATENA_DATA_CHAINS=few", "CATENA_LOG_LEVEL=loud", "CATENA_TLS_CERT=/c.pem"}
-	args := []string{"--tablets", "many", "--max-requests=lots", "--max-requests=7", "--nope", "--trusted-proxies", "10.0.0.0/33", "--s3", "nowhere", "--nor-this=1", "-x", "", "d1", "--config", file, "--admin"}
+	args := []string{
+		"--tablets", "many", "--max-requests=lots", "--max-requests=7", "--nope", "--trusted-proxies", "10.0.0.0/33",
+		"--s3", "nowhere", "--nor-this=1", "-x", "", "d1", "--config", file, "--admin",
+	}
 	for _, name := range []string{"config", "server"} {
 		code, stdout, stderr := command(t, env, append([]string{name}, args...)...)
 		require.Equal(t, exitUsage, code)
 		require.Equal(t, name == "config", strings.Contains(stdout, "s3: [nowhere] # flag --s3"), "config shows what is in effect all the same")
 		for _, want := range []string{
-			`--tablets: "many" is not valid`, `--max-requests: "lots" is not valid`, "unknown flag: --nope; see catena " + name + " --help", `"10.0.0.0/33" is not valid`,
+			`--tablets: "many" is not valid`, `--max-requests: "lots" is not valid`,
+			"unknown flag: --nope; see catena " + name + " --help", `"10.0.0.0/33" is not valid`,
 			`s3: address "nowhere"`, "unknown flag: --nor-this", "unknown flag: -x", "flag needs an argument: --admin",
-			`CATENA_DATA_CHAINS: "few"`, `log-level: "loud"`, "tls-cert and tls-key belong together", `drain-delay: "soon"`, `unknown key "no-such-key"`,
+			`CATENA_DATA_CHAINS: "few"`, `log-level: "loud"`, "tls-cert and tls-key belong together",
+			`drain-delay: "soon"`, `unknown key "no-such-key"`,
 			`directory 1 of 2 is given as ""`,
 		} {
 			require.Contains(t, stderr, want)
@@ -223,7 +228,10 @@ func TestReadinessOverALife(t *testing.T) {
 
 func TestHealthcheck(t *testing.T) {
 	ready := errors.New("no map")
-	s, err := admin.New(admin.Config{Addr: "127.0.0.1:0", Log: quiet(), Metrics: prometheus.NewRegistry(), Ready: func(context.Context) error { return ready }})
+	s, err := admin.New(admin.Config{
+		Addr: "127.0.0.1:0", Log: quiet(), Metrics: prometheus.NewRegistry(),
+		Ready: func(context.Context) error { return ready },
+	})
 	require.NoError(t, err)
 	require.NoError(t, s.Start(func(err error) { t.Error(err) }))
 	env := []string{"CATENA_ADMIN=" + s.Addr().String()}
@@ -261,7 +269,9 @@ func TestTLSAndAdminAreParts(t *testing.T) {
 	conf, err := addTLS(group, quiet(), c, []string{dir})
 	require.NoError(t, err)
 	ready := newReadiness()
-	require.NoError(t, addAdmin(group, admin.Config{Addr: c.Admin, TLS: conf, Log: quiet(), Metrics: prometheus.NewRegistry(), Ready: ready.ask}))
+	require.NoError(t, addAdmin(group, admin.Config{
+		Addr: c.Admin, TLS: conf, Log: quiet(), Metrics: prometheus.NewRegistry(), Ready: ready.ask,
+	}))
 	ctx, cancel := context.WithCancel(t.Context())
 	err = group.Run(ctx, lifecycle.Options{DrainTimeout: time.Minute, NotReady: ready.draining, Started: func() {
 		require.ErrorContains(t, admin.Check(ctx, c.Admin, true), "not ready: starting")

@@ -27,7 +27,8 @@ type operating struct {
 }
 
 // operatingHelp ends the long text of each of these commands.
-const operatingHelp = "\n\nIt asks a running server's admin listener, found by the same flags, environment and file as the server's, and signs\n" +
+const operatingHelp = "\n\n" +
+	"It asks a running server's admin listener, found by the same flags, environment and file as the server's, and signs\n" +
 	"with the cluster's keys: CATENA_ACCESS_KEY and CATENA_SECRET_KEY (or ..._FILE), or those that --dir DIR keeps."
 
 func addOperating(c *cobra.Command, env environment) *operating {
@@ -77,7 +78,8 @@ func (o *operating) tls(c config.Config, dirs []string) (*tls.Config, error) {
 				return trusting(file)
 			}
 		}
-		return nil, usage(fmt.Errorf("the server's certificate is self-signed: name the file with --tls-ca, or a directory that has %s with --dir", tlsconf.SelfSignedCert))
+		return nil, usage(fmt.Errorf("the server's certificate is self-signed: name the file with --tls-ca, "+
+			"or a directory that has %s with --dir", tlsconf.SelfSignedCert))
 	case c.TLSCert != "":
 		return &tls.Config{MinVersion: tls.VersionTLS12}, nil
 	}

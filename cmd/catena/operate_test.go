@@ -68,7 +68,10 @@ func listen(t *testing.T, c admin.Cluster, k keys.Keys, dir string) string {
 	t.Helper()
 	api, err := admin.NewAPI(admin.APIConfig{Cluster: c, Credentials: rootCredential{k}, Now: time.Now, Log: quiet()})
 	require.NoError(t, err)
-	cfg := admin.Config{Addr: "127.0.0.1:0", Log: quiet(), Metrics: prometheus.NewRegistry(), Ready: func(context.Context) error { return nil }, API: api}
+	cfg := admin.Config{
+		Addr: "127.0.0.1:0", Log: quiet(), Metrics: prometheus.NewRegistry(), API: api,
+		Ready: func(context.Context) error { return nil },
+	}
 	if dir != "" {
 		cert, key, _, err := tlsconf.SelfSigned{Dirs: []string{dir}, Now: time.Now()}.LoadOrMake()
 		require.NoError(t, err)
@@ -83,14 +86,24 @@ func listen(t *testing.T, c admin.Cluster, k keys.Keys, dir string) string {
 	return s.Addr().String()
 }
 
+func operatorKeys() keys.Keys {
+	return keys.Keys{Pair: keys.Pair{Access: "OPERATOR", Secret: "hush-hush-77"}}
+}
+
+// operatorEnv is the environment of somebody who has those keys.
+func operatorEnv(addr string) []string {
+	return []string{"CATENA_ADMIN=" + addr, "CATENA_ACCESS_KEY=OPERATOR", "CATENA_SECRET_KEY=hush-hush-77"}
+}
+
 func TestStatusCommand(t *testing.T) {
 	c := newFakeCluster()
-	addr := listen(t, c, keys.Keys{Pair: keys.Pair{Access: "OPERATOR", Secret: "hush-hush-77"}}, "")
-	env := []string{"CATENA_ADMIN=" + addr, "CATENA_ACCESS_KEY=OPERATOR", "CATENA_SECRET_KEY=hush-hush-77"}
+	addr := listen(t, c, operatorKeys(), "")
+	env := operatorEnv(addr)
 	code, out, errOut := command(t, env, "status")
 	require.Equal(t, exitOK, code, errOut)
 	for _, want := range []string{
-		"factor 3", "masters: 2 of 3 voters ready; no further disk may go until all are", "leader", "(input/output error)", "64MiB", "3GiB", "failed", "below factor 1", "without writes 1",
+		"factor 3", "masters: 2 of 3 voters ready; no further disk may go until all are", "leader", "(input/output error)",
+		"64MiB", "3GiB", "failed", "below factor 1", "without writes 1",
 		"chain 7: no member serves", "plan: 1 changes\n  chain 9: fill it", "forced: chain 3 was started from", "burnt",
 	} {
 		require.Contains(t, out, want)
@@ -112,7 +125,7 @@ func TestStatusCommand(t *testing.T) {
 
 func TestFactorCommand(t *testing.T) {
 	c := newFakeCluster()
-	env := []string{"CATENA_ADMIN=" + listen(t, c, keys.Keys{Pair: keys.Pair{Access: "OPERATOR", Secret: "hush-hush-77"}}, ""), "CATENA_ACCESS_KEY=OPERATOR", "CATENA_SECRET_KEY=hush-hush-77"}
+	env := operatorEnv(listen(t, c, operatorKeys(), ""))
 	for _, tt := range []struct {
 		args    string
 		code    int
@@ -141,7 +154,7 @@ func TestFactorCommand(t *testing.T) {
 
 func TestForceCommand(t *testing.T) {
 	c := newFakeCluster()
-	env := []string{"CATENA_ADMIN=" + listen(t, c, keys.Keys{Pair: keys.Pair{Access: "OPERATOR", Secret: "hush-hush-77"}}, ""), "CATENA_ACCESS_KEY=OPERATOR", "CATENA_SECRET_KEY=hush-hush-77"}
+	env := operatorEnv(listen(t, c, operatorKeys(), ""))
 	for args, want := range map[string][]string{
 		"force":                            {"a chain and a replica are wanted"},
 		"force x y":                        {`"x" is not a chain's number`, "--reason is needed", "say --i-accept-data-loss"},
@@ -186,7 +199,8 @@ func TestOperatingOverTLS(t *testing.T) {
 		require.Equal(t, exitFailed, code, args)
 		require.Contains(t, errOut, "certificate", args)
 	}
-	code, _, errOut = command(t, append(env, "CATENA_ACCESS_KEY="+k.Keys.Access, "CATENA_SECRET_KEY="+k.Keys.Secret), "factor", "--tls-self-signed")
+	env = append(env, "CATENA_ACCESS_KEY="+k.Keys.Access, "CATENA_SECRET_KEY="+k.Keys.Secret)
+	code, _, errOut = command(t, env, "factor", "--tls-self-signed")
 	require.Equal(t, exitUsage, code)
 	require.Contains(t, errOut, "--tls-ca")
 	code, _, errOut = command(t, env, "factor", "--tls-ca", filepath.Join(dir, "keys"), "--dir", dir)

@@ -42,7 +42,10 @@ func (g *gateway) start(ctx context.Context) error {
 	}
 	log := slog.New(edge.LogHandler(g.r.Log.Handler())) // each line with the id of its request
 	var err error
-	if g.backend, err = cluster.New(cluster.Config{Index: g.r.client, Chunks: chunks{g.r.client}, Logger: log, HoldBudget: int64(g.r.Config.BodyMemory)}); err != nil {
+	g.backend, err = cluster.New(cluster.Config{
+		Index: g.r.client, Chunks: chunks{g.r.client}, Logger: log, HoldBudget: int64(g.r.Config.BodyMemory),
+	})
+	if err != nil {
 		return err
 	}
 	api, err := s3api.New(s3api.Config{

@@ -69,8 +69,9 @@ func planLines(plan string) []string {
 func chainFor(c *master.ChainStatus) admin.Chain {
 	cfg := &c.Config
 	out := admin.Chain{
-		ID: cfg.Chain, Kind: cfg.Kind.String(), Epoch: cfg.Epoch, Factor: int(cfg.Factor), MinAck: int(cfg.MinAck), Unwritable: c.Unwritable, Next: c.Next,
-		Serving: replicas(cfg.Serving), Settled: replicas(cfg.Settled), Syncing: replicas(cfg.Syncing), Recoverable: replicas(cfg.Recoverable), Former: []admin.Replica{},
+		ID: cfg.Chain, Kind: cfg.Kind.String(), Epoch: cfg.Epoch, Factor: int(cfg.Factor), MinAck: int(cfg.MinAck),
+		Serving: replicas(cfg.Serving), Settled: replicas(cfg.Settled), Syncing: replicas(cfg.Syncing),
+		Recoverable: replicas(cfg.Recoverable), Former: []admin.Replica{}, Unwritable: c.Unwritable, Next: c.Next,
 	}
 	for _, f := range c.Former {
 		out.Former = append(out.Former, admin.Replica(f.Replica))
@@ -115,7 +116,9 @@ func (o *operator) Force(ctx context.Context, f admin.ForceRequest) error {
 	if r == nil {
 		return admin.ErrUnavailable
 	}
-	return operatorError(r.masters.Force(ctx, master.Force{Chain: f.Chain, Expect: f.Epoch, Replica: chain.ReplicaID(f.Replica), Reason: f.Reason}))
+	return operatorError(r.masters.Force(ctx, master.Force{
+		Chain: f.Chain, Expect: f.Epoch, Replica: chain.ReplicaID(f.Replica), Reason: f.Reason,
+	}))
 }
 
 // operatorError puts the masters' errors into the API's words.

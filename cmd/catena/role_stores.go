@@ -139,7 +139,8 @@ func tellAway(a *admin.Store, away master.Away, c awayContext) {
 	case c.complete:
 		meaning = "every chain has all its copies without it"
 	case away.Waited > 0:
-		meaning = fmt.Sprintf("its chains wait for it until %s; then each gets another copy if a store has a place for it", a.WaitedUntil.Format(time.RFC3339))
+		meaning = fmt.Sprintf("its chains wait for it until %s; then each gets another copy if a store has a place for it",
+			a.WaitedUntil.Format(time.RFC3339))
 	}
 	switch {
 	case away.Broken:

@@ -100,8 +100,10 @@ func serve(ctx context.Context, env environment, l config.Loaded, signals <-chan
 	if err := addAdmin(group, admin.Config{Addr: l.Admin, TLS: serverTLS, Log: log, Metrics: reg, Ready: ready.ask, API: api}); err != nil {
 		return err
 	}
-	role := roleEnv{Operator: operator, Config: l.Config, Identity: set, Keys: k.Keys, TLS: serverTLS, Log: log, Metrics: reg, Group: group, SetReady: ready.set}
-	serverRole(role)
+	serverRole(roleEnv{
+		Config: l.Config, Identity: set, Keys: k.Keys, TLS: serverTLS, Log: log, Metrics: reg, Group: group,
+		Operator: operator, SetReady: ready.set,
+	})
 	err = group.Run(ctx, lifecycle.Options{
 		Signals: signals, DrainDelay: l.DrainDelay, DrainTimeout: l.DrainTimeout,
 		NotReady: ready.draining,
@@ -140,7 +142,8 @@ func openDirs(log *slog.Logger, c config.Config) (*identity.Set, keys.Decision, 
 		log.Warn(n)
 	}
 	r := set.Record()
-	log.Info("directories opened", "cluster", r.Cluster, "node", r.Node, "generation", r.Generation, "used", set.Dirs(), "voters", len(r.Voters()))
+	log.Info("directories opened",
+		"cluster", r.Cluster, "node", r.Node, "generation", r.Generation, "used", set.Dirs(), "voters", len(r.Voters()))
 	return set, k, nil
 }
 
@@ -245,7 +248,8 @@ func announce(env environment, log *slog.Logger, c config.Config, set *identity.
 		extra = fmt.Sprintf("  export AWS_CA_BUNDLE=%s\n", shellQuote(filepath.Join(set.Dirs()[0], tlsconf.SelfSignedCert)))
 	}
 	fmt.Fprintf(env.stdout, "\nA new store. Its keys are kept in %s (`catena keys %s` prints them again). Try it:\n\n"+
-		"  export AWS_ACCESS_KEY_ID=%s\n  export AWS_SECRET_ACCESS_KEY=%s\n  export AWS_DEFAULT_REGION=us-east-1\n  export AWS_ENDPOINT_URL=%s://%s\n%s"+
+		"  export AWS_ACCESS_KEY_ID=%s\n  export AWS_SECRET_ACCESS_KEY=%s\n"+
+		"  export AWS_DEFAULT_REGION=us-east-1\n  export AWS_ENDPOINT_URL=%s://%s\n%s"+
 		"  aws s3 mb s3://first\n  echo hello | aws s3 cp - s3://first/hello.txt\n  aws s3 ls s3://first\n\n",
 		keyFile, shellQuote(set.Dirs()[0]), k.Keys.Access, k.Keys.Secret, scheme, clientAddress(c.S3[0]), extra)
 }

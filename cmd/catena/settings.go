@@ -117,7 +117,8 @@ func configCommand(env environment) *cobra.Command {
 	c := &cobra.Command{
 		Use: "config [DIR...]", Short: "Print the settings in effect, where each comes from, and every problem",
 		Long: "Print the settings that `catena server` would use with the same flags, environment and file:\n" +
-			"a YAML file that --config accepts, each line with its source, secrets masked.\nProblems go to standard error, all at once, and the exit code is 2.",
+			"a YAML file that --config accepts, each line with its source, secrets masked.\n" +
+			"Problems go to standard error, all at once, and the exit code is 2.",
 		RunE: func(_ *cobra.Command, args []string) error {
 			l, err := s.load(args)
 			if perr := s.show(l); perr != nil {

@@ -130,7 +130,8 @@ func printSpace(b *strings.Builder, st admin.Status) {
 	}
 	for _, device := range order {
 		if paths := on[device]; len(paths) > 1 {
-			fmt.Fprintf(b, "  %s share device %s: its free space counts once, and what loses it loses all of them\n", strings.Join(paths, ", "), device)
+			fmt.Fprintf(b, "  %s share device %s: its free space counts once, and what loses it loses all of them\n",
+				strings.Join(paths, ", "), device)
 		}
 	}
 }

@@ -79,7 +79,9 @@ func TestStatusOfARealServer(t *testing.T) {
 
 	r, stop = startStores(t, quiet(), dirs[:2]...)
 	defer stop()
-	st = statusOnce(t, r, func(st admin.Status) bool { return len(st.Stores) == 3 && st.Stores[2].State != "live" && st.Space.Devices > 0 })
+	st = statusOnce(t, r, func(st admin.Status) bool {
+		return len(st.Stores) == 3 && st.Stores[2].State != "live" && st.Space.Devices > 0
+	})
 	gone := st.Stores[2]
 	require.Equal(t, "absent", gone.State)
 	require.Equal(t, "its directory is not among the given ones", gone.Reason)

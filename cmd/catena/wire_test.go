@@ -28,7 +28,10 @@ func TestMastersAndStores(t *testing.T) {
 	require.NoError(t, set.Form())
 	log := slog.New(slog.NewTextHandler(os.Stderr, nil))
 	ready := newReadiness()
-	r := &role{fs: vfs.NewOS(), roleEnv: roleEnv{Operator: &operator{}, Config: config.Default(), Identity: set, Log: log, Metrics: prometheus.NewRegistry(), Group: lifecycle.NewGroup(log), SetReady: ready.set}}
+	r := &role{fs: vfs.NewOS(), roleEnv: roleEnv{
+		Operator: &operator{}, Config: config.Default(), Identity: set, Log: log,
+		Metrics: prometheus.NewRegistry(), Group: lifecycle.NewGroup(log), SetReady: ready.set,
+	}}
 	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
 	defer cancel()
 	// The admin listener asks from the first moment on.
