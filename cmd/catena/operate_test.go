@@ -2,6 +2,8 @@ package main
 
 import (
 	"context"
+	"net/http"
+	"net/http/httptest"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -113,6 +115,7 @@ func TestStatusCommand(t *testing.T) {
 	code, out, _ = command(t, env, "status", "--json")
 	require.Equal(t, exitOK, code)
 	require.Contains(t, out, `"chains_below_factor": 1`)
+	require.Equal(t, 1, strings.Count(out, "\n}\n"), "one object, indented")
 
 	code, _, errOut = command(t, []string{"CATENA_ADMIN=" + addr, "CATENA_ACCESS_KEY=OPERATOR", "CATENA_SECRET_KEY=hush-hush-78"}, "status")
 	require.Equal(t, exitFailed, code)
@@ -121,6 +124,18 @@ func TestStatusCommand(t *testing.T) {
 	code, _, errOut = command(t, []string{"CATENA_ADMIN=" + addr}, "status")
 	require.Equal(t, exitUsage, code)
 	require.Contains(t, errOut, "no keys: set CATENA_ACCESS_KEY and CATENA_SECRET_KEY, or name a data directory with --dir")
+}
+
+// A newer server's fields come through an older client's --json.
+func TestStatusJSONIsWhatTheServerSaid(t *testing.T) {
+	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		require.Equal(t, admin.PathStatus, r.URL.Path)
+		_, _ = w.Write([]byte(`{"factor":3,"of_tomorrow":[1.50,"<"]}` + "\n"))
+	}))
+	defer srv.Close()
+	code, out, errOut := command(t, operatorEnv(strings.TrimPrefix(srv.URL, "http://")), "status", "--json")
+	require.Equal(t, exitOK, code, errOut)
+	require.Equal(t, "{\n  \"factor\": 3,\n  \"of_tomorrow\": [\n    1.50,\n    \"<\"\n  ]\n}\n", out)
 }
 
 func TestFactorCommand(t *testing.T) {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"encoding/json"
@@ -23,27 +24,45 @@ func statusCommand(env environment) *cobra.Command {
 	c := &cobra.Command{
 		Use: "status", Short: "Show masters, stores and chains of a running server, and what happens next",
 		Long: "Show who leads, the stores with their space, the chains that are not as they should be, what the planner does next,\n" +
-			"and what it waits for." + operatingHelp,
+			"and what it waits for.\n\n" +
+			"--json prints the answer of GET /v1/status, with everything. Its fields keep their names and meanings; new ones may be\n" +
+			"added. The next disk may go when voters_ready is voters_wanted and chains_below_factor is 0; stores[].state is live,\n" +
+			"absent, failed or replaced; space.free_bytes counts a device once. cmd/internal/admin/API.md in the source has all of\n" +
+			"them. The exit code is 0 when the server answered, also when not all is well; 1 when not." + operatingHelp,
 		Args: none,
 		RunE: func(c *cobra.Command, _ []string) error {
 			return o.ask(c.Context(), func(ctx context.Context, cl admin.Client) error {
+				if asJSON {
+					return printStatusJSON(ctx, env.stdout, cl)
+				}
 				st, err := cl.Status(ctx)
-				switch {
-				case err != nil:
+				if err != nil {
 					return err
-				case asJSON:
-					e := json.NewEncoder(env.stdout)
-					e.SetIndent("", "  ")
-					return e.Encode(st)
 				}
 				return printStatus(env.stdout, st, all)
 			})
 		},
 	}
 	o = addOperating(c, env)
-	c.Flags().BoolVar(&asJSON, "json", false, "print everything as JSON")
+	c.Flags().BoolVar(&asJSON, "json", false, "print everything as JSON, as GET /v1/status answers it")
 	c.Flags().BoolVar(&all, "chains", false, "name every chain that is not as it should be, with its replicas")
 	return c
+}
+
+// printStatusJSON writes for programs: what the server says, and not only what
+// this release knows of it.
+func printStatusJSON(ctx context.Context, w io.Writer, cl admin.Client) error {
+	raw, err := cl.StatusJSON(ctx)
+	if err != nil {
+		return err
+	}
+	var b bytes.Buffer
+	if err := json.Indent(&b, raw, "", "  "); err != nil {
+		return err
+	}
+	b.WriteByte('\n')
+	_, err = b.WriteTo(w)
+	return err
 }
 
 // printStatus writes for people.

@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"log/slog"
 	"path/filepath"
 	"testing"
@@ -75,6 +76,9 @@ func TestStatusOfARealServer(t *testing.T) {
 	}
 	require.Equal(t, used, st.Space.Used)
 	require.Equal(t, least, st.Space.Free, "not three times as much")
+	wire, err := json.Marshal(st)
+	require.NoError(t, err)
+	require.NotContains(t, string(wire), "null", "a list with nothing in it is an empty one")
 	stop()
 
 	r, stop = startStores(t, quiet(), dirs[:2]...)

@@ -37,6 +37,12 @@ func (c Client) Status(ctx context.Context) (out Status, err error) {
 	return out, c.call(ctx, http.MethodGet, PathStatus, nil, &out)
 }
 
+// StatusJSON asks for it and gives the answer as it came: also what this release
+// does not know.
+func (c Client) StatusJSON(ctx context.Context) (out json.RawMessage, err error) {
+	return out, c.call(ctx, http.MethodGet, PathStatus, nil, &out)
+}
+
 // Factor looks at or changes the factor.
 func (c Client) Factor(ctx context.Context, in FactorRequest) (out FactorChange, err error) {
 	return out, c.call(ctx, http.MethodPost, PathFactor, in, &out)

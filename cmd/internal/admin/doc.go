@@ -13,6 +13,7 @@
 // loopback: a web page or another user of the machine reaches that as well. A
 // change names what its sender saw (the factor, the epoch), so one that was
 // overtaken is refused; one that was overheard and is sent again is, too. Bodies are strict JSON.
+// API.md has every field, and what a script may rely on.
 //
 // It is on net/http, apart from S3 traffic, and has short deadlines of its own:
 // a probe must not wait behind anything. Ready is asked at each /readyz, with a
