@@ -49,7 +49,7 @@ func (r *Replica) commitTo(n uint64) {
 	}
 	for r.applied.Seq < n {
 		rec := r.log.at(r.applied.Seq + 1)
-		r.applied = Applied{Epoch: rec.e.Epoch, Seq: rec.e.Seq, Digest: rec.after, Rev: rec.e.Rev, Time: rec.e.Time}
+		r.applied = rec.applied()
 		r.emit(Apply{Entry: rec.e, After: r.applied})
 	}
 	r.machine.Commit(n)

@@ -7,7 +7,8 @@ import (
 	"catena/chain"
 )
 
-// Config is what a replica is made from. Zero limits take their defaults.
+// Config is what a replica is made from. Zero limits take their defaults. Times
+// are in nanoseconds, but for those whose names end in Ms.
 type Config struct {
 	Chain chain.ChainID
 	Self  chain.ReplicaID
@@ -15,14 +16,16 @@ type Config struct {
 	Machine   Machine
 	Recovered Recovered
 
-	// Window and WindowBytes bound what is ordered and not committed; a command
-	// beyond is refused as busy. Defaults 256 and 4 MiB.
+	// Window and WindowBytes bound what is ordered and not committed, and four
+	// times Window the answers that wait without an entry; a command beyond is
+	// refused as busy. Defaults 256 and 4 MiB.
 	Window      int
 	WindowBytes int64
 	// BatchBytes bounds the entries of one message. Default 1 MiB.
 	BatchBytes int
-	// RetainEntries and RetainBytes bound the applied entries kept in memory for
-	// a neighbour that comes back. Defaults 1024 and 1 MiB.
+	// RetainEntries and RetainBytes bound the log kept in memory for a neighbour
+	// that comes back: while it is longer, pending entries counted, applied ones
+	// are forgotten, the oldest first. Defaults 1024 and 1 MiB.
 	RetainEntries int
 	RetainBytes   int64
 	// JoinEntries and JoinBytes bound what is kept for a joiner that is behind,

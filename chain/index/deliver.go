@@ -27,8 +27,8 @@ func (r *Replica) deliver(env *chain.Envelope) {
 	case epoch.Less(r.state.Config.Epoch):
 		r.tellNewer(env.From)
 	case r.state.Config.Epoch.Less(epoch):
-		if !r.told {
-			r.told = true
+		if !r.toldEpoch {
+			r.toldEpoch = true
 			r.send(env.From, &Ask{Epoch: r.state.Config.Epoch})
 		}
 	case r.phase != phaseActive:
@@ -41,10 +41,10 @@ func (r *Replica) deliver(env *chain.Envelope) {
 // tellNewer helps a replica that missed a configuration: only one that this
 // replica has on disk is passed on.
 func (r *Replica) tellNewer(to chain.ReplicaID) {
-	if r.told || r.phase == phasePersisting {
+	if r.toldEpoch || r.phase == phasePersisting {
 		return
 	}
-	r.told = true
+	r.toldEpoch = true
 	r.send(to, &Newer{Config: r.state.Config})
 }
 
@@ -55,7 +55,7 @@ func (r *Replica) hold(from chain.ReplicaID, msg Message) {
 		r.holdHello(from, m)
 	case *LeaseRequest:
 		if from == r.state.Config.Succ(r.cfg.Self) {
-			r.lease.held = m
+			r.lease.waitsForLease = m
 		}
 	}
 }

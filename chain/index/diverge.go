@@ -66,7 +66,7 @@ func (r *Replica) askDownstream() {
 
 // tickSuspicion asks again.
 func (r *Replica) tickSuspicion() {
-	if r.suspect != nil && r.reports.last.Kind == 0 {
+	if r.suspect != nil && r.reports.standing.Kind == 0 {
 		r.askDownstream()
 	}
 }

@@ -35,7 +35,7 @@ func (h *Hash) AddString(s string) {
 
 // Fingerprint adds to h everything that the replica's future depends on, given
 // the present moment of its last step: two replicas with the same fingerprint do
-// the same from now on. Left out, by name in fieldRule, is what only numbers
+// the same from now on. Left out, by name in ruleOf, is what only numbers
 // events or repeats reports; deadlines that are over are all the same. A field
 // that is not named there counts as it is.
 func (r *Replica) Fingerprint(h *Hash) {

@@ -45,25 +45,25 @@ type downLink struct {
 	state  linkState
 	// received, durable and whole are what the receiver said on this stream;
 	// durable and whole only of a joiner, after its log agreed with this one.
-	// Invariant: received < next.
+	// Invariant, once entries flow: received < next.
 	received, durable uint64
 	whole             bool
 	// committed is how far the receiver has committed, as it said on this stream.
 	committed uint64
-	// opened is the end of this log when the stream began: everything that was
+	// endAtOpen is the end of this log when the stream began: everything that was
 	// ever committed without the receiver's knowledge lies at or before it.
-	opened uint64
-	free   int64
+	endAtOpen uint64
+	free      int64
 	// next is the first entry not sent; what lies between received and next is in flight.
 	next uint64
 	// What the last Append said, so that news is sent and nothing else.
 	sentDurable, sentProbe, sentCommitted uint64
 	// at is where the logs agree (resuming), or the end to fetch (fetching).
 	at Mark
-	// ticked is received at the last tick: no progress means a loss. stalled:
+	// receivedAtTick is received at the last tick: no progress means a loss. stalled:
 	// there was none, so one batch at a time is tried until there is.
-	ticked  uint64
-	stalled bool
+	receivedAtTick uint64
+	stalled        bool
 	// rewound: entries were sent again for a gap since the last tick or progress.
 	rewound bool
 	// pages is the source's side of a snapshot.
@@ -73,8 +73,8 @@ type downLink struct {
 	owing bool
 }
 
-// take puts an entry, known to follow, into the log and onto the disk.
-func (r *Replica) take(e *Entry) bool {
+// appendEntry puts an entry, known to follow, into the log and onto the disk.
+func (r *Replica) appendEntry(e *Entry) bool {
 	if !r.state.Installing {
 		if err := r.machine.Append(e); err != nil {
 			r.stop(fmt.Sprintf("entry %s/%d: %v", e.Epoch, e.Seq, err))
@@ -112,7 +112,7 @@ func (r *Replica) onAppend(from chain.ReplicaID, m *Append) {
 		r.probe = max(r.probe, m.Probe)
 	}
 	if r.isJoiner() {
-		r.known = max(r.known, m.Committed)
+		r.sourceCommitted = max(r.sourceCommitted, m.Committed)
 	}
 	if m.Poll || r.log.last().Seq >= r.up.acked+uint64(r.cfg.Window/4)+1 {
 		r.ackDue = true
@@ -138,7 +138,7 @@ func (r *Replica) accept(e *Entry) bool {
 	case r.overfull():
 		return false
 	}
-	return r.take(e)
+	return r.appendEntry(e)
 }
 
 // holdsBack: an entry's time that jumps far ahead of this replica's clock is
@@ -169,7 +169,7 @@ func (r *Replica) pump(l *downLink) {
 	if l == nil || l.state != linkStreaming {
 		return
 	}
-	if l.next <= r.log.base.Seq && !r.reach(l) {
+	if l.next <= r.log.base.Seq && !r.passTrimmed(l) {
 		return
 	}
 	window := uint64(r.cfg.Window)
@@ -200,12 +200,12 @@ func (r *Replica) sendable(l *downLink) uint64 {
 	return r.log.last().Seq
 }
 
-// reach deals with a receiver that needs entries no longer in memory. A
+// passTrimmed deals with a receiver that needs entries no longer in memory. A
 // successor has them, only its ack was lost: they are committed. A joiner that
 // is really behind gets a new stream, and on it a snapshot.
-func (r *Replica) reach(l *downLink) bool {
+func (r *Replica) passTrimmed(l *downLink) bool {
 	if l.joiner {
-		r.hello(l)
+		r.openStream(l)
 		return false
 	}
 	l.received = max(l.received, r.log.base.Seq)
@@ -254,10 +254,10 @@ func (r *Replica) tickLink(l *downLink) {
 	case linkOffering:
 		r.send(l.to, &Offer{Channel: l.ch})
 	case linkStreaming:
-		if l.received == l.ticked && l.next > l.received+1 {
+		if l.received == l.receivedAtTick && l.next > l.received+1 {
 			l.next, l.stalled = l.received+1, true
 		}
-		l.ticked, l.rewound = l.received, false
+		l.receivedAtTick, l.rewound = l.received, false
 		if owes {
 			r.sendAppend(l, nil, true)
 		}

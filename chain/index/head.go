@@ -44,7 +44,7 @@ func (r *Replica) propose(p *Propose) {
 	e.Epoch, e.Seq = r.state.Config.Epoch, last.Seq+1
 	e.PrevEpoch, e.PrevSeq, e.Digest = last.Epoch, last.Seq, last.Digest
 	r.proposed = append(r.proposed, proposal{id: p.ID, seq: e.Seq, answer: v.Answer})
-	r.take(e)
+	r.appendEntry(e)
 }
 
 // mayOrder reports whether this replica takes commands now; if not, why.

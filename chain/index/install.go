@@ -140,7 +140,7 @@ func (r *Replica) beginInstall() {
 		}
 	}
 	r.log.reset(Mark{})
-	r.applied, r.durable, r.known = Applied{}, 0, 0
+	r.applied, r.durable, r.sourceCommitted = Applied{}, 0, 0
 	r.install = install{begun: true}
 	r.token++
 	r.writes = append(r.writes, write{token: r.token, kind: writeOther})
@@ -211,8 +211,7 @@ func (r *Replica) onPageInstalled(id uint64) {
 func (r *Replica) endInstall() {
 	if !r.rules.Holds(rule.SnapshotWithLog) {
 		for r.applied.Seq < min(r.state.SnapshotMax, r.log.last().Seq) {
-			rec := r.log.at(r.applied.Seq + 1)
-			r.applied = Applied{Epoch: rec.e.Epoch, Seq: rec.e.Seq, Digest: rec.after, Rev: rec.e.Rev, Time: rec.e.Time}
+			r.applied = r.log.at(r.applied.Seq + 1).applied()
 		}
 	}
 	r.emit(EndInstall{Applied: r.applied})

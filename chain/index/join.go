@@ -132,8 +132,9 @@ func (r *Replica) onPageRead(ev *PageRead) {
 type commitPath struct {
 	token uint64
 	// persisted: the mode is on disk. target is the end of the tail's log at
-	// that moment: the joiner must have all of it, because any of it may have
-	// been committed before this tail restarted and forgot.
+	// that moment, or at its first lease of the epoch, whichever is later: the
+	// joiner must have all of it, because any of it may have been committed
+	// before this tail restarted and forgot.
 	persisted bool
 	target    uint64
 }
@@ -156,7 +157,7 @@ func (p *commitPath) onDurable(r *Replica, token uint64) {
 
 // mayFeed: before its first lease a tail may lack what its disk has lost, and a
 // joiner that has all of its log has not all that was acknowledged.
-func (r *Replica) mayFeed() bool { return r.isHead() || r.lease.had }
+func (r *Replica) mayFeed() bool { return r.isHead() || r.lease.heldOnce }
 
 // advanceJoin puts a joiner that has nearly everything on the commit path.
 func (r *Replica) advanceJoin() {

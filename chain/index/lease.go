@@ -10,16 +10,17 @@ import (
 // lease is the read lease that this replica holds in the present epoch.
 type lease struct {
 	// until ends it, on this replica's clock, already shortened by a tenth.
-	// Invariant: no lease given downstream outlives it.
+	// Invariant: no lease given downstream outlives it, but for the head's, which
+	// holds none.
 	until chain.Instant
-	// held is the successor's request that waits for this replica's own lease.
-	held *LeaseRequest
-	// early is the successor's request that waits until it has this log.
-	early *LeaseRequest
+	// waitsForLease is the successor's request that waits for this replica's own lease.
+	waitsForLease *LeaseRequest
+	// waitsForLog is the successor's request that waits until it has this log.
+	waitsForLog *LeaseRequest
 	// asked is when the last request was sent, granted when the last grant came.
 	asked, granted chain.Instant
-	// had: a lease was held in this epoch, so this member is settled.
-	had bool
+	// heldOnce: a lease was held in this epoch, so this member is settled.
+	heldOnce bool
 	// drained: this tail answers nothing more in this epoch, in this start.
 	drained bool
 	// handedBack is the start in which the tail said so, tailBoot the newest in
@@ -91,7 +92,7 @@ func (r *Replica) onLeaseRequest(from chain.ReplicaID, m *LeaseRequest) {
 		r.lease.reopened = r.now.Mono
 	}
 	if !r.caughtUp(m.Boot) {
-		r.lease.early = m
+		r.lease.waitsForLog = m
 		r.reopen(m.Boot)
 		return
 	}
@@ -99,13 +100,13 @@ func (r *Replica) onLeaseRequest(from chain.ReplicaID, m *LeaseRequest) {
 	if !r.isHead() && r.rules.Holds(rule.LeaseWithinParent) {
 		left = min(left, int64(r.lease.until)-int64(r.now.Mono))
 	}
-	r.lease.held = nil
+	r.lease.waitsForLease = nil
 	if !r.isHead() && r.now.Mono >= r.lease.asked.Add(r.cfg.Lease/8) {
-		r.lease.held = m
+		r.lease.waitsForLease = m
 		r.askLease()
 	}
 	if left <= 0 {
-		r.lease.held = m
+		r.lease.waitsForLease = m
 		return
 	}
 	r.recordGrant(r.now.Mono.Add(left))
@@ -118,7 +119,10 @@ func (r *Replica) onLeaseRequest(from chain.ReplicaID, m *LeaseRequest) {
 // acknowledged before.
 func (r *Replica) caughtUp(boot uint64) bool {
 	l := r.down
-	return l != nil && l.state == linkStreaming && startOf(l.ch.Accept) == boot && l.received >= l.opened || !r.rules.Holds(rule.LeaseAfterCaughtUp)
+	if !r.rules.Holds(rule.LeaseAfterCaughtUp) {
+		return true
+	}
+	return l != nil && l.state == linkStreaming && startOf(l.ch.Accept) == boot && l.received >= l.endAtOpen
 }
 
 // reopen says hello to a successor that asks in a newer start than that which
@@ -127,14 +131,14 @@ func (r *Replica) caughtUp(boot uint64) bool {
 // asks for none.
 func (r *Replica) reopen(boot uint64) {
 	if l := r.down; l != nil && l.state != linkHello && startOf(l.ch.Accept) < boot {
-		r.hello(l)
+		r.openStream(l)
 	}
 }
 
-// answerEarly answers a request that came before its sender had this log.
-func (r *Replica) answerEarly() {
-	if m := r.lease.early; m != nil && r.caughtUp(m.Boot) {
-		r.lease.early = nil
+// grantWhenCaughtUp answers a request that came before its sender had this log.
+func (r *Replica) grantWhenCaughtUp() {
+	if m := r.lease.waitsForLog; m != nil && r.caughtUp(m.Boot) {
+		r.lease.waitsForLog = nil
 		r.onLeaseRequest(r.state.Config.Succ(r.cfg.Self), m)
 	}
 }
@@ -167,8 +171,8 @@ func (r *Replica) onLeaseGrant(from chain.ReplicaID, m *LeaseGrant) {
 	if r.lease.until <= r.now.Mono {
 		return
 	}
-	if !r.lease.had {
-		r.lease.had = true
+	if !r.lease.heldOnce {
+		r.lease.heldOnce = true
 		if r.rules.Holds(rule.LeaseAfterCaughtUp) {
 			// Until now this log may have lacked what its disk has lost.
 			r.barrier = max(r.barrier, r.log.last().Seq)
@@ -176,7 +180,7 @@ func (r *Replica) onLeaseGrant(from chain.ReplicaID, m *LeaseGrant) {
 		}
 		r.report()
 	}
-	if held := r.lease.held; held != nil {
+	if held := r.lease.waitsForLease; held != nil {
 		r.onLeaseRequest(r.state.Config.Succ(r.cfg.Self), held)
 	}
 }
@@ -243,7 +247,7 @@ func (r *Replica) onHandBack(from chain.ReplicaID, m *HandBack) {
 		return // it has started again since, and holds a newer lease
 	}
 	r.lease.until = 0
-	r.lease.held = nil
+	r.lease.waitsForLease = nil
 	for i := range r.grants {
 		// In older epochs this tail can answer no more either: it has this one.
 		if g := &r.grants[i]; !g.restart && g.cfg.Tail() == r.state.Config.Tail() {

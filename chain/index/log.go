@@ -35,8 +35,8 @@ func (e *Entry) DigestAfter() uint64 { return digestOf(e.Digest, e) }
 
 // record is an entry with the digest of the log up to and including it.
 type record struct {
-	e     *Entry
-	after uint64
+	e      *Entry
+	digest uint64
 }
 
 // log is the part of a replica's log that is in memory: everything that is not
@@ -57,7 +57,12 @@ func (l *log) last() Mark {
 	return l.recs[len(l.recs)-1].mark()
 }
 
-func (r *record) mark() Mark { return Mark{Epoch: r.e.Epoch, Seq: r.e.Seq, Digest: r.after} }
+// applied is the position of rows to which the log was applied up to here.
+func (r *record) applied() Applied {
+	return Applied{Epoch: r.e.Epoch, Seq: r.e.Seq, Digest: r.digest, Rev: r.e.Rev, Time: r.e.Time}
+}
+
+func (r *record) mark() Mark { return Mark{Epoch: r.e.Epoch, Seq: r.e.Seq, Digest: r.digest} }
 
 // mark returns the mark at seq; false if that is outside of what is in memory.
 func (l *log) mark(seq uint64) (Mark, bool) {
@@ -81,7 +86,7 @@ func (l *log) follows(e *Entry) bool {
 
 // append adds an entry that follows and whose digest was compared.
 func (l *log) append(e *Entry) {
-	l.recs = append(l.recs, record{e: e, after: digestOf(l.last().Digest, e)})
+	l.recs = append(l.recs, record{e: e, digest: digestOf(l.last().Digest, e)})
 	l.bytes += int64(e.Size())
 }
 
@@ -121,7 +126,7 @@ func (l *log) trim(seq uint64) {
 	}
 }
 
-// size is the bytes of the entries from seq to the end.
+// size is the bytes of the entries from a position to the end.
 func (l *log) size(from uint64) int64 {
 	var n int64
 	for seq := max(from, l.base.Seq+1); seq <= l.last().Seq; seq++ {

@@ -94,9 +94,9 @@ type (
 		Based, Whole bool
 	}
 	// Reset says that the receiver knows no such stream: say hello again.
-	// Without a Stream it means every stream that another start than Accept's
-	// opened. Without an Accept, Stream is the newest of the sender's that the
-	// receiver knows: it answers a Hello with a lower one.
+	// Without a Stream it means every stream that the receiver accepted in
+	// another start than Accept's. Without an Accept, Stream is the newest of the
+	// sender's that the receiver knows: it answers a Hello with a lower one.
 	Reset struct{ Channel }
 	// Fetch asks the successor for entries that the predecessor lost in a crash.
 	Fetch struct {

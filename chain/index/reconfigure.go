@@ -119,8 +119,8 @@ func (r *Replica) activate() {
 	}
 	c := &r.state.Config
 	self := r.cfg.Self
-	held, lease := r.heldHello, r.lease.held
-	r.heldHello, r.lease.held = nil, nil
+	held, lease := r.heldHello, r.lease.waitsForLease
+	r.heldHello, r.lease.waitsForLease = nil, nil
 	r.probe = r.state.Boot << 32
 	if !r.isHead() {
 		r.probe = 0
@@ -131,13 +131,13 @@ func (r *Replica) activate() {
 	}
 	if succ := c.Succ(self); !succ.IsZero() {
 		r.down = r.newLink(succ, false)
-		r.hello(r.down)
+		r.openStream(r.down)
 	} else {
 		r.agreed = true
 	}
 	if r.isTail() && len(c.Syncing) > 0 {
 		r.join = r.newLink(c.Syncing[0], true)
-		r.hello(r.join)
+		r.openStream(r.join)
 	}
 	if held != nil {
 		r.onHello(c.Pred(self), held)

@@ -28,9 +28,12 @@ type Replica struct {
 	cfg     Config
 	rules   rule.Set
 	machine Machine
-	now     chain.Now
-	begun   bool
-	out     []Effect
+	// now is the moment of the present step; its Mono never falls.
+	now chain.Now
+	// begun: the first step was made.
+	begun bool
+	// out are the effects of the present step.
+	out []Effect
 
 	// state is what is persisted, or on its way to the disk. Its Config is the
 	// newest one known: from the moment it is taken, nothing older is acted on.
@@ -38,20 +41,24 @@ type Replica struct {
 	phase phase
 	// configToken is the token that makes state.Config durable.
 	configToken uint64
-	stopped     string
+	// stopped is why this replica has ended; empty while it has not.
+	stopped string
 
 	log log
 	// applied is the position of the rows.
-	// Invariant: only committed entries are applied, and as soon as they are known to be.
+	// Invariant: only committed entries are applied, and as soon as they are known
+	// to be, are on this disk, and no snapshot is half installed.
 	applied Applied
-	// known is how far a joiner's source has said that it committed.
-	known uint64
+	// sourceCommitted is how far a joiner's source has said that it committed.
+	sourceCommitted uint64
 	// durable is the end of the log on this disk.
 	// Invariant: applied.Seq <= durable <= log.last().Seq on a Serving replica.
 	durable uint64
 
+	// token is the newest given to a write; writes are those that are not durable
+	// yet, in order.
 	token  uint64
-	writes []write // not durable yet, in order
+	writes []write
 
 	// grants are leases given, and what a restart forgot of them; they outlive epochs.
 	grants []grant
@@ -61,15 +68,15 @@ type Replica struct {
 	epochState
 
 	install  install
-	free     int64
-	readID   uint64
-	streams  uint32 // numbers of this start, for streams and accepts
-	probes   uint32
+	free     int64      // of the store, as the driver told it last
+	readID   uint64     // of the newest ReadPage; an answer to an older one is not waited for
+	streams  uint32     // how many numbers this start has given, to streams and accepts
+	probes   uint32     // and to probes
 	proposed []proposal // in order of seq
 	waiters  []waiter
 	reports  reports
-	// told limits Ask and Newer to one a tick.
-	told bool
+	// toldEpoch limits Ask and Newer to one a tick.
+	toldEpoch bool
 }
 
 // epochState is what is learned anew in every epoch.
@@ -89,13 +96,14 @@ type epochState struct {
 	// answer evaluated now needs a higher one.
 	probeSent uint64
 	// barrier is the end of the log when this replica became (or restarted as)
-	// tail: it reads nothing before that is committed.
+	// tail, or had its first lease of the epoch, whichever is later: it reads
+	// nothing before that is committed.
 	barrier uint64
 	lease   lease
 	path    commitPath
-	ackDue  bool
-	ackGap  bool
-	suspect *suspicion
+	// ackDue: an Ack is sent at the end of this step; ackGap: it reports a gap.
+	ackDue, ackGap bool
+	suspect        *suspicion
 }
 
 type writeKind uint8
@@ -225,12 +233,12 @@ func (r *Replica) flush() {
 	}
 	r.tailCommit()
 	if r.isJoiner() && r.up.resumed {
-		r.commitTo(r.known)
+		r.commitTo(r.sourceCommitted)
 	}
 	r.pump(r.down)
 	r.pump(r.join)
 	r.advanceJoin()
-	r.answerEarly()
+	r.grantWhenCaughtUp()
 	if r.ackDue {
 		r.sendAck()
 	}
@@ -239,7 +247,7 @@ func (r *Replica) flush() {
 
 // tick lets time pass: what was lost is sent again, leases are renewed, waits end.
 func (r *Replica) tick() {
-	r.told = false
+	r.toldEpoch = false
 	r.reports.tick(r.now.Mono, r.cfg.RepeatEvery)
 	r.forgetGrants()
 	if r.phase == phaseWaiting && r.now.Mono >= r.waitUntil {
@@ -342,8 +350,8 @@ func (r *Replica) stepStopped(ev Event) {
 		r.refuse(ev.ID, chain.RefusedFailed, r.stopped)
 	case Tick:
 		r.reports.tick(r.now.Mono, r.cfg.RepeatEvery)
-		if r.reports.last.Kind != 0 && r.reports.due {
-			r.emit(Report{Report: r.reports.last})
+		if r.reports.standing.Kind != 0 && r.reports.due {
+			r.emit(Report{Report: r.reports.standing})
 		}
 	}
 }

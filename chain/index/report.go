@@ -8,8 +8,8 @@ import (
 
 // reports keeps what is to be told to the master, and repeats it.
 type reports struct {
-	// last is a report that stays true until the configuration changes.
-	last chain.Report
+	// standing is a report that stays true until the configuration changes.
+	standing chain.Report
 	// due: it is time to repeat.
 	due  bool
 	next chain.Instant
@@ -31,10 +31,10 @@ func (s *reports) tick(now chain.Instant, every int64) {
 
 // set keeps a report to be repeated: divergence comes before everything else.
 func (s *reports) set(kind chain.ReportKind, replica chain.ReplicaID, detail string) {
-	if s.last.Kind == chain.ReportDiverged && kind != chain.ReportDiverged {
+	if s.standing.Kind == chain.ReportDiverged && kind != chain.ReportDiverged {
 		return
 	}
-	s.last = chain.Report{Kind: kind, Replica: replica, Detail: detail}
+	s.standing = chain.Report{Kind: kind, Replica: replica, Detail: detail}
 }
 
 // report tells the master what is true now.
@@ -43,11 +43,11 @@ func (r *Replica) report() {
 		return
 	}
 	c := &r.state.Config
-	if l := &r.reports.last; l.Kind != 0 {
+	if l := &r.reports.standing; l.Kind != 0 {
 		l.Chain, l.Epoch, l.From = c.Chain, c.Epoch, r.cfg.Self
 		r.tell(l.Kind, l.Replica, l.Detail)
 	}
-	if r.lease.had && !c.IsSettled(r.cfg.Self) {
+	if r.lease.heldOnce && !c.IsSettled(r.cfg.Self) {
 		r.tell(chain.ReportSettled, r.cfg.Self, "")
 	}
 	if r.path.inSync(r) {
@@ -55,16 +55,16 @@ func (r *Replica) report() {
 	}
 	for _, l := range []*downLink{r.down, r.join} {
 		if l != nil && l.owing {
-			r.silent(l.to, l.heard)
+			r.reportSilence(l.to, l.heard)
 		}
 	}
 	if r.isServing() && !r.isHead() && r.lease.until <= r.now.Mono && !r.lease.drained && !r.lease.closed() {
-		r.silent(c.Pred(r.cfg.Self), r.lease.granted)
+		r.reportSilence(c.Pred(r.cfg.Self), r.lease.granted)
 	}
 }
 
-// silent reports a neighbour that has owed an answer for too long.
-func (r *Replica) silent(who chain.ReplicaID, heard chain.Instant) {
+// reportSilence reports a neighbour that has owed an answer for too long.
+func (r *Replica) reportSilence(who chain.ReplicaID, heard chain.Instant) {
 	if d := int64(r.now.Mono - heard); d >= r.cfg.UnreachableAfter {
 		r.tell(chain.ReportUnreachable, who, fmt.Sprintf("silent for %d ms", d/chain.Millisecond))
 	}

@@ -34,7 +34,7 @@ func (p *pipe) reported(kind chain.ReportKind) []chain.ReplicaID {
 // rot damages what a replica believes of its log's end.
 func (p *pipe) rot(id chain.ReplicaID) {
 	l := &p.r[id].log
-	l.recs[len(l.recs)-1].after ^= 1
+	l.recs[len(l.recs)-1].digest ^= 1
 	p.r[id].applied.Digest ^= 1
 }
 

@@ -14,8 +14,8 @@ func (r *Replica) newLink(to chain.ReplicaID, joiner bool) *downLink {
 	return &downLink{to: to, joiner: joiner, heard: r.now.Mono}
 }
 
-// number makes a stream's number, of either side: never used before or after.
-func (r *Replica) number() uint64 {
+// nextNumber makes a stream's number, of either side: never used before or after.
+func (r *Replica) nextNumber() uint64 {
 	r.streams++
 	return inStart(r.state.Boot, r.streams)
 }
@@ -27,10 +27,10 @@ func inStart(boot uint64, n uint32) uint64 { return boot<<32 | uint64(n) }
 // startOf is the boot number of the start that made a number.
 func startOf(number uint64) uint64 { return number >> 32 }
 
-// hello opens a new stream. What earlier ones still carry is void.
-func (r *Replica) hello(l *downLink) {
+// openStream says hello on a new stream. What earlier ones still carry is void.
+func (r *Replica) openStream(l *downLink) {
 	*l = downLink{to: l.to, joiner: l.joiner, heard: l.heard, owing: l.owing, free: unknownFree}
-	l.ch = Channel{Epoch: r.state.Config.Epoch, Stream: r.number()}
+	l.ch = Channel{Epoch: r.state.Config.Epoch, Stream: r.nextNumber()}
 	r.send(l.to, &Hello{Config: r.state.Config, Stream: l.ch.Stream})
 }
 
@@ -51,7 +51,7 @@ func (r *Replica) onHello(from chain.ReplicaID, m *Hello) {
 		return
 	}
 	if m.Stream != r.up.ch.Stream {
-		r.up = upLink{from: from, ch: Channel{Epoch: r.state.Config.Epoch, Stream: m.Stream, Accept: r.number()}}
+		r.up = upLink{from: from, ch: Channel{Epoch: r.state.Config.Epoch, Stream: m.Stream, Accept: r.nextNumber()}}
 		r.suspect = nil
 	}
 	r.send(from, &Welcome{Channel: r.up.ch, Marks: r.marks(), Holding: r.holding(), Free: r.leastFree()})
@@ -106,7 +106,8 @@ func (r *Replica) onWelcome(from chain.ReplicaID, m *Welcome) {
 	}
 	mine, ok := r.log.mark(end.Seq)
 	if !ok {
-		r.strayed(l, fmt.Sprintf("its log ends at %s/%d, and its predecessor's reaches back to %d: it lacks what was applied", end.Epoch, end.Seq, r.log.base.Seq))
+		r.strayed(l, fmt.Sprintf("its log ends at %s/%d, and its predecessor's reaches back to %d: it lacks what was applied",
+			end.Epoch, end.Seq, r.log.base.Seq))
 		return
 	}
 	if mine.Epoch != end.Epoch {
@@ -146,7 +147,8 @@ func (r *Replica) successorAhead(l *downLink, marks []Mark, end Mark) {
 // is an older image of itself. It says so of itself; the other is right.
 func (r *Replica) outdated(l *downLink, applied Mark) {
 	last := r.log.last()
-	r.leave(fmt.Sprintf("%s has applied %s/%d, and the log here ends at %s/%d: this disk is an older image of itself", l.to, applied.Epoch, applied.Seq, last.Epoch, last.Seq))
+	r.leave(fmt.Sprintf("%s has applied %s/%d, and the log here ends at %s/%d: this disk is an older image of itself",
+		l.to, applied.Epoch, applied.Seq, last.Epoch, last.Seq))
 }
 
 // parted: at one position the two logs have entries of different epochs. Only a
@@ -154,7 +156,8 @@ func (r *Replica) outdated(l *downLink, applied Mark) {
 // place, so the lower epoch is on a disk that has forgotten the cut.
 func (r *Replica) parted(l *downLink, mine, theirs Mark) {
 	if mine.Epoch.Less(theirs.Epoch) && r.rules.Holds(rule.OlderLeaves) {
-		r.leave(fmt.Sprintf("the log here has %s/%d where that of %s has %s/%d: this disk is an older image of itself", mine.Epoch, mine.Seq, l.to, theirs.Epoch, theirs.Seq))
+		r.leave(fmt.Sprintf("the log here has %s/%d where that of %s has %s/%d: this disk is an older image of itself",
+			mine.Epoch, mine.Seq, l.to, theirs.Epoch, theirs.Seq))
 		return
 	}
 	r.strayed(l, fmt.Sprintf("its log has %s/%d where its predecessor's has %s/%d", theirs.Epoch, theirs.Seq, mine.Epoch, mine.Seq))
@@ -170,8 +173,8 @@ func (r *Replica) strayed(l *downLink, detail string) {
 }
 
 func (r *Replica) startStreaming(l *downLink, received uint64) {
-	l.state, l.opened = linkStreaming, r.log.last().Seq
-	l.received, l.ticked, l.next = received, received, received+1
+	l.state, l.endAtOpen = linkStreaming, r.log.last().Seq
+	l.received, l.receivedAtTick, l.next = received, received, received+1
 }
 
 // agree: this replica has everything that its successor has. Now it answers
@@ -205,7 +208,7 @@ func (r *Replica) onFetched(from chain.ReplicaID, m *Fetched) {
 	l.heard = r.now.Mono
 	for _, e := range m.Entries {
 		if r.log.last().Seq < l.at.Seq && r.log.follows(e) && e.Digest == r.log.last().Digest {
-			if !r.take(e) {
+			if !r.appendEntry(e) {
 				return
 			}
 		}
@@ -229,19 +232,21 @@ func (r *Replica) onReset(from chain.ReplicaID, m *Reset) {
 		return
 	}
 	if m.Accept == 0 && m.Stream > inStart(r.state.Boot, r.streams) && r.rules.Holds(rule.OlderLeaves) {
-		r.leave(fmt.Sprintf("%s knows a stream %x of this replica, which this disk has forgotten: it is an older image of itself", from, m.Stream))
+		r.leave(fmt.Sprintf("%s knows a stream %x of this replica, which this disk has forgotten: it is an older image of itself",
+			from, m.Stream))
 		return
 	}
 	if l.state == linkHello {
 		return
 	}
 	if m.Channel == l.ch || m.Stream == 0 && startOf(l.ch.Accept) != startOf(m.Accept) {
-		r.hello(l)
+		r.openStream(l)
 	}
 }
 
-// tickUp lets a gap be told again, and asks for a hello while there is no stream: after a restart the
-// predecessor may have nothing to send, and so no way to notice.
+// tickUp lets a gap be told again, and asks for a hello while there is no
+// stream: after a restart the predecessor may have nothing to send, and so no
+// way to notice.
 func (r *Replica) tickUp() {
 	r.up.gapTold = false
 	if pred := r.state.Config.Pred(r.cfg.Self); r.up.ch.Accept == 0 && !pred.IsZero() {
