@@ -139,14 +139,71 @@ func (g *rig) do(n *node, e Effect) {
 	if g.onEffect != nil {
 		g.onEffect(n, e)
 	}
-	later := func(token uint64, fn func(n *node)) {
-		require.Equal(g.t, n.token+1, token, "tokens grow by one")
-		n.token = token
-		n.unsynced = append(n.unsynced, fn)
+	switch e := e.(type) {
+	case Send:
+		g.mail = append(g.mail, e.Env)
+	case Reply:
+		_, twice := g.replies[e.ID]
+		require.False(g.t, twice, "two replies to %d", e.ID)
+		g.replies[e.ID] = e.Err
+		g.order = append(g.order, e.ID)
+	case Report:
+		g.reports = append(g.reports, e.Report)
+	case Stop:
+		g.t.Fatalf("stopped: %s", e.Reason)
+	default:
+		g.store(n, e)
 	}
+}
+
+// later runs fn when the node's disk is synced.
+func (g *rig) later(n *node, token uint64, fn func(n *node)) {
+	require.Equal(g.t, n.token+1, token, "tokens grow by one")
+	n.token = token
+	n.unsynced = append(n.unsynced, fn)
+}
+
+// store does what concerns records and sealed chunks.
+func (g *rig) store(n *node, e Effect) {
 	switch e := e.(type) {
 	case PersistState:
-		later(e.Token, func(n *node) { n.state = &e.State })
+		g.later(n, e.Token, func(n *node) { n.state = &e.State })
+	case PersistRemove:
+		g.later(n, e.Token, func(n *node) {
+			for _, id := range e.Chunks {
+				delete(n.sealed, id)
+			}
+		})
+	case Quarantine:
+		g.later(n, e.Token, func(n *node) {
+			for _, id := range e.Chunks {
+				if c, ok := n.sealed[id]; ok {
+					n.aside[id] = c
+					delete(n.sealed, id)
+				}
+			}
+		})
+	case List:
+		n.events = append(n.events, n.list(e))
+	case ReadChunk:
+		ev := ChunkRead{ID: e.ID}
+		if c, ok := n.sealed[e.Chunk]; ok {
+			ev.Chunk, ev.Bytes = c.info, c.bytes
+			if c.damaged() {
+				ev.Bytes, ev.Err = nil, errors.New("damaged")
+			}
+		} else {
+			ev.Err = &chain.Refusal{Kind: chain.RefusedGone}
+		}
+		n.events = append(n.events, ev)
+	default:
+		g.write(n, e)
+	}
+}
+
+// write does what makes chunks.
+func (g *rig) write(n *node, e Effect) {
+	switch e := e.(type) {
 	case Reserve:
 		ev := Reserved{Chunk: e.Header.ID}
 		if c, ok := n.sealed[e.Header.ID]; ok && !c.damaged() {
@@ -181,7 +238,7 @@ func (g *rig) do(n *node, e Effect) {
 		require.Len(g.t, o.bytes, int(e.Header.Size))
 		delete(n.open, e.Header.ID)
 		n.coming[e.Header.ID] = true
-		later(e.Token, func(n *node) {
+		g.later(n, e.Token, func(n *node) {
 			delete(n.coming, e.Header.ID)
 			old, twice := n.sealed[e.Header.ID]
 			require.False(g.t, twice && !old.damaged(), "sealed twice")
@@ -193,51 +250,12 @@ func (g *rig) do(n *node, e Effect) {
 		old, ok := n.sealed[e.Old]
 		if !ok {
 			n.events = append(n.events, Cloned{Token: e.Token, Err: &chain.Refusal{Kind: chain.RefusedGone}})
-			later(e.Token, func(*node) {})
+			g.later(n, e.Token, func(*node) {})
 			return
 		}
 		b := old.bytes[e.Offset : e.Offset+e.Header.Size]
 		n.events = append(n.events, Cloned{Token: e.Token})
-		later(e.Token, func(n *node) { n.sealed[e.Header.ID] = memChunk{Chunk{e.Header, crc(b)}, b} })
-	case PersistRemove:
-		later(e.Token, func(n *node) {
-			for _, id := range e.Chunks {
-				delete(n.sealed, id)
-			}
-		})
-	case Quarantine:
-		later(e.Token, func(n *node) {
-			for _, id := range e.Chunks {
-				if c, ok := n.sealed[id]; ok {
-					n.aside[id] = c
-					delete(n.sealed, id)
-				}
-			}
-		})
-	case List:
-		n.events = append(n.events, n.list(e))
-	case ReadChunk:
-		ev := ChunkRead{ID: e.ID}
-		if c, ok := n.sealed[e.Chunk]; ok {
-			ev.Chunk, ev.Bytes = c.info, c.bytes
-			if c.damaged() {
-				ev.Bytes, ev.Err = nil, errors.New("damaged")
-			}
-		} else {
-			ev.Err = &chain.Refusal{Kind: chain.RefusedGone}
-		}
-		n.events = append(n.events, ev)
-	case Send:
-		g.mail = append(g.mail, e.Env)
-	case Reply:
-		_, twice := g.replies[e.ID]
-		require.False(g.t, twice, "two replies to %d", e.ID)
-		g.replies[e.ID] = e.Err
-		g.order = append(g.order, e.ID)
-	case Report:
-		g.reports = append(g.reports, e.Report)
-	case Stop:
-		g.t.Fatalf("stopped: %s", e.Reason)
+		g.later(n, e.Token, func(n *node) { n.sealed[e.Header.ID] = memChunk{Chunk{e.Header, crc(b)}, b} })
 	}
 }
 
