@@ -49,7 +49,8 @@ func TestAStoreThatWasLeftOutIsAwayAndNotBroken(t *testing.T) {
 		require.Nil(t, w.statusOf(storeID(3)).Away)
 		w.srv.StoreMissing(storeID(3), "again")
 		time.Sleep(time.Second)
-		require.Equal(t, &Away{For: time.Second, Waited: 10*time.Minute - time.Second}, w.statusOf(storeID(3)).Away, "this time it was seen to go")
+		seen := &Away{For: time.Second, Waited: 10*time.Minute - time.Second}
+		require.Equal(t, seen, w.statusOf(storeID(3)).Away, "this time it was seen to go")
 	})
 }
 
@@ -83,5 +84,24 @@ func TestABrokenStoreIsNotWaitedFor(t *testing.T) {
 		w.srv.StoreMissing(storeID(3), "left out")
 		time.Sleep(time.Second)
 		require.Equal(t, &Away{Broken: true, For: time.Second, OrLonger: true}, w.statusOf(storeID(3)).Away)
+	})
+}
+
+// A store whose place is taken is out of use for ever, and not away.
+func TestAReplacedStoreIsNotAway(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, 3)
+		w.start()
+		w.stop()
+		w.disks, w.lost[storeID(3)] = w.disks[:2], true
+		d := w.addDisk(4)
+		w.start()
+		defer w.stop()
+		w.srv.StoreMissing(storeID(3), "replaced")
+		w.srv.Offer(newStore(d.id), storeID(3))
+		time.Sleep(time.Second)
+		require.Equal(t, chain.StoreReplaced, w.statusOf(storeID(3)).State)
+		require.Nil(t, w.statusOf(storeID(3)).Away)
+		require.Nil(t, w.statusOf(d.id).Away)
 	})
 }

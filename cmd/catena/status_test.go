@@ -96,6 +96,12 @@ func TestStatusOfARealServer(t *testing.T) {
 	require.Contains(t, gone.Next, "to have it back, start with "+dirs[2]+" as it was; to give it up, with an empty directory in its place")
 	require.Nil(t, gone.Space)
 
+	starved := master.StoreStatus{Seen: "no room for its log", Away: &master.Away{}}
+	starved.ID, starved.State = r.Identity.Plan().Use[0].Store, chain.StoreFailed
+	told := r.storesFor([]master.StoreStatus{starved}, measured{}, false)
+	require.Equal(t, "absent", told[0].State)
+	require.Contains(t, told[0].Next, "it joins them again by itself", "its directory is in use: nobody has to start anything")
+
 	var b bytes.Buffer
 	require.NoError(t, printStatus(&b, st, false))
 	require.NotContains(t, b.String(), "failed")
