@@ -3,9 +3,11 @@ package main
 import (
 	"bytes"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"testing"
+	"time"
 
 	"catena/chain/chaintest"
 	"catena/cmd/internal/campaign"
@@ -97,4 +99,25 @@ func TestExplorerSource(t *testing.T) {
 	after := write("explore.go", "package chaintest // one reduction more")
 	require.NotEqual(t, before, after)
 	require.NotEqual(t, after, write("index_check.go", "package chaintest"))
+}
+
+// TestExploredIsFound: what exploreOne records, finished takes up.
+func TestExploredIsFound(t *testing.T) {
+	root := t.TempDir()
+	require.NoError(t, os.MkdirAll(filepath.Join(root, "chain"), 0o755))
+	scopes, err := scopesNamed("abc-drain")
+	require.NoError(t, err)
+	require.NoError(t, exploreOne(options{states: 500, record: true}, root, "src", scopes[0], time.Minute, io.Discard))
+	hash, err := campaign.Hash(root, "chain")
+	require.NoError(t, err)
+	done, err := finished(root, hash, "src", scopes)
+	require.NoError(t, err)
+	require.Len(t, done, 1)
+	require.GreaterOrEqual(t, done["abc-drain"].States, 500)
+	require.False(t, done["abc-drain"].Exhausted)
+
+	scopes[0].Crashes++
+	done, err = finished(root, hash, "src", scopes)
+	require.NoError(t, err)
+	require.Empty(t, done)
 }
