@@ -2,6 +2,7 @@ package store
 
 import (
 	"sync"
+	"time"
 
 	"catena/chain"
 )
@@ -16,14 +17,14 @@ func (s *Store) Append(done func(error), recs ...Record) {
 
 func (s *Store) append(it item) {
 	for i := range it.recs {
-		if it.err = s.enter(&it.recs[i]); it.err != nil {
+		if it.err = s.admit(&it.recs[i]); it.err != nil {
 			for j := range it.recs[:i] {
-				s.leave(&it.recs[j])
+				s.withdraw(&it.recs[j])
 			}
 			break
 		}
 	}
-	s.enqueue(it)
+	s.log.put(it)
 }
 
 // item is what one call of Append queues.
@@ -83,19 +84,32 @@ func (q *queue) close() {
 	q.ready.Broadcast()
 }
 
-// enqueue sends an item through the queue of its kind of chain.
-func (s *Store) enqueue(it item) {
-	q := s.log1
-	if len(it.recs) > 0 && it.recs[0].chain == chain.KindData {
-		q = s.chunkLog
+// appendAlone has the writer make and write records when everything before
+// them is durable and settled, and waits.
+func (l *logWriter) appendAlone(recs []Record) error {
+	done := make(chan error, 1)
+	if !l.ready.put(item{recs: recs, alone: true, done: func(err error) { done <- err }}) {
+		return &Error{Kind: ErrClosed, Op: "recycle"}
 	}
-	if !q.put(it) && it.done != nil {
-		it.done(&Error{Kind: ErrClosed, Op: "append"})
+	// A writer that waits for space cannot write them; the next round tries again.
+	poll := time.NewTicker(50 * time.Millisecond)
+	defer poll.Stop()
+	for {
+		select {
+		case err := <-done:
+			return err
+		case <-l.s.failure.done:
+			return l.s.Failed()
+		case <-poll.C:
+			if l.supply.starving.Load() {
+				return &Error{Kind: ErrFull, Op: "recycle"}
+			}
+		}
 	}
 }
 
-// enter checks a record and notes that it is queued.
-func (s *Store) enter(r *Record) error {
+// admit checks a record and notes in its replica that it is queued.
+func (s *Store) admit(r *Record) error {
 	if err := s.usable(); err != nil {
 		return err
 	}
@@ -104,7 +118,7 @@ func (s *Store) enter(r *Record) error {
 	}
 	switch r.kind {
 	case recCreate:
-		return s.enterCreate(r)
+		return s.admitCreate(r)
 	case recForget:
 		return nil // also of a replica that was dropped
 	}
@@ -129,7 +143,7 @@ func (s *Store) enter(r *Record) error {
 	return nil
 }
 
-func (s *Store) enterCreate(r *Record) error {
+func (s *Store) admitCreate(r *Record) error {
 	if r.chain != chain.KindIndex && r.chain != chain.KindData {
 		return &Error{Kind: ErrInvalid, Op: "create replica", Key: r.key, Detail: r.chain.String()}
 	}
@@ -143,8 +157,8 @@ func (s *Store) enterCreate(r *Record) error {
 	return nil
 }
 
-// leave undoes enter for a record that is not written.
-func (s *Store) leave(r *Record) {
+// withdraw undoes admit for a record that is not written.
+func (s *Store) withdraw(r *Record) {
 	if r.rep == nil {
 		return
 	}

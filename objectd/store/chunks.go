@@ -141,7 +141,7 @@ func (s *Store) Seal(k Key, h data.Header, sums data.Sums, done func(error)) {
 	if it.err != nil {
 		it.recs = []Record{{key: k, chain: chain.KindData}} // for the order of dones
 	}
-	s.enqueue(it)
+	s.log.put(it)
 }
 
 func (s *Store) sealRecord(k Key, h data.Header, sums data.Sums) ([]Record, []*segment, error) {
@@ -226,7 +226,7 @@ func (s *Store) Clone(k Key, h data.Header, old chain.ChunkID, offset uint32, do
 	s.space.ref(c.extent)
 	rec := Record{key: k, kind: recClone, chain: chain.KindData, rep: r,
 		chunk: &chunkRecord{header: h, extent: c.extent, sums: c.sums, offset: c.offset + offset, clone: true}}
-	s.enqueue(item{recs: []Record{rec}, done: done})
+	s.log.put(item{recs: []Record{rec}, done: done})
 	return nil
 }
 
@@ -340,7 +340,7 @@ func (s *Store) readChunk(k Key, c *chunkRecord, off, n uint32) ([]byte, error) 
 		s.metrics.damaged.Inc()
 		err = &Error{Kind: ErrDamaged, Op: "read chunk", Key: k, Chunk: c.header.ID, Detail: segName(c.extent.slot) + ": " + why, Err: err}
 		if !s.damaged.note(k, c.header.ID, why) {
-			s.log.Error("a chunk is damaged", slog.Any("error", err))
+			s.cfg.Logger.Error("a chunk is damaged", slog.Any("error", err))
 		}
 		return err
 	}

@@ -11,11 +11,12 @@ import (
 	"catena/chain/index"
 )
 
-// complete makes durable records visible: what is derived from them goes to the
-// rows in one batch (stage), then the replicas' state in memory follows in log
-// order (settle). The replay at Open does the same with the same functions.
-// Entries are only noted as pending; Apply brings their rows.
-func (s *Store) complete(items []item) error {
+// complete makes the records of a group, the newest of which is last, visible
+// when they are durable: what is derived from them goes to the rows in one batch
+// (stage), then the replicas' state in memory follows in log order (settle). The
+// replay at Open does the same with the same functions. Entries are only noted as
+// pending; Apply brings their rows.
+func (s *Store) complete(items []item, last uint64) error {
 	st := stager{s: s}
 	for i := range items {
 		if items[i].err != nil {
@@ -38,7 +39,7 @@ func (s *Store) complete(items []item) error {
 			s.settle(&items[i].recs[j])
 		}
 	}
-	s.completed.Store(s.w.synced)
+	s.completed.Store(last)
 	return nil
 }
 
@@ -64,7 +65,7 @@ func (st *stager) batch(r *Record) *pebble.Batch {
 
 func (st *stager) begin() *pebble.Batch {
 	if st.b == nil {
-		st.b = st.s.db.NewBatch()
+		st.b = st.s.rows.db.NewBatch()
 		st.chunks, st.newest = map[string]*chunkRecord{}, map[Key]uint64{}
 	}
 	return st.b
@@ -172,7 +173,7 @@ func (s *Store) sameRow(key []byte, h rowHead) (bool, error) {
 
 // row hands the value of a key to read, which must not keep it, if it is there.
 func (s *Store) row(key []byte, read func(v []byte) error) (there bool, err error) {
-	v, closer, err := s.db.Get(key)
+	v, closer, err := s.rows.db.Get(key)
 	if errors.Is(err, pebble.ErrNotFound) {
 		return false, nil
 	}
@@ -289,7 +290,7 @@ func (st *stager) drop(r *Record) error {
 
 // eachChunk calls fn for the chunks of a replica from an id on, with the whole key.
 func (s *Store) eachChunk(k Key, from chain.ChunkID, fn func(key, v []byte) (bool, error)) error {
-	it, err := s.db.NewIter(&pebble.IterOptions{
+	it, err := s.rows.db.NewIter(&pebble.IterOptions{
 		LowerBound: chunkRowKey(k, from),
 		UpperBound: replicaKey(k, subChunks+1),
 	})

@@ -4,15 +4,17 @@ import (
 	"errors"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 
 	"catena/objectd/vfs"
 )
 
 // failure is the end of a store. It happens at most once and is final.
 type failure struct {
-	mu     sync.Mutex
-	err    error
-	closed bool
+	mu  sync.Mutex
+	err error
+	// ended: err is set; for those who only ask whether.
+	ended atomic.Bool
 	// done is closed when the store failed; whoever waits for the disk or for
 	// Pebble waits for this too, because a dead Pebble may never answer.
 	done chan struct{}
@@ -28,10 +30,10 @@ func (s *Store) fail(op string, cause error) error {
 	}
 	err := &Error{Kind: ErrFailed, Op: op, Detail: s.cfg.Dir, Err: cause}
 	s.failure.err = err
-	s.failed.Store(true)
+	s.failure.ended.Store(true)
 	close(s.failure.done)
 	s.failure.mu.Unlock()
-	s.log.Error("store failed; it is not used again until it is replaced", slog.String("op", op), slog.Any("error", cause))
+	s.cfg.Logger.Error("store failed; it is not used again until it is replaced", slog.String("op", op), slog.Any("error", cause))
 	s.metrics.failed.Set(1)
 	go s.wakeAll() // not here: the caller may hold a replica's lock
 	if s.cfg.OnFail != nil {
@@ -46,11 +48,11 @@ func (s *Store) fail(op string, cause error) error {
 func (s *Store) Fail(cause error) error { return s.fail("give up", cause) }
 
 // Starving reports that the log waits for space: the disk works, and is full.
-func (s *Store) Starving() bool { return s.starving.Load() }
+func (s *Store) Starving() bool { return s.log.supply.starving.Load() }
 
 // Failed gives why the store ended; nil while it works.
 func (s *Store) Failed() error {
-	if !s.failed.Load() {
+	if !s.failure.ended.Load() {
 		return nil
 	}
 	s.failure.mu.Lock()
@@ -60,7 +62,7 @@ func (s *Store) Failed() error {
 
 // usable is asked first by every operation.
 func (s *Store) usable() error {
-	if s.failed.Load() {
+	if s.failure.ended.Load() {
 		return s.Failed()
 	}
 	if s.closing.Load() {

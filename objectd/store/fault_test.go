@@ -105,10 +105,10 @@ func TestFaultSweep(t *testing.T) {
 		if err == nil {
 			err = workload(t, s, m)
 			if s.Failed() != nil {
-				s.maint.Lock() // what is under way ends; nothing begins
+				s.maintenance.mu.Lock() // what is under way ends; nothing begins
 				require.ErrorIs(t, appendAll(s, State(ix, chain.KindIndex, nil)), ErrFailed)
 				dead.Store(true)
-				s.maint.Unlock()
+				s.maintenance.mu.Unlock()
 				failed++
 				select {
 				case ferr := <-fails:
@@ -219,9 +219,9 @@ func TestBitFlips(t *testing.T) {
 		require.NoError(t, s.Clone(dt, data.Header{ID: chunkID(2), Size: 10}, chunkID(1), 5, done))
 	}))
 	require.NoError(t, appendAll(s, Remove(dt, []chain.ChunkID{chunkID(2)})))
-	end := s.activeEnd.Load()
+	end := s.log.supply.end.Load()
 	c := s.chunkExtent(t, dt, chunkID(1))
-	logName, chunkName := vfs.Join("d/seg", segName(s.active.Load().slot)), vfs.Join("d/seg", segName(c.slot))
+	logName, chunkName := vfs.Join("d/seg", segName(s.log.supply.active.Load().slot)), vfs.Join("d/seg", segName(c.slot))
 	// One more record, so that damage before it is told from a torn end.
 	require.NoError(t, appendAll(s, mark(2)))
 	crash := mem.CrashClone(100, 1) // rows are not flushed: the whole log is replayed
@@ -310,7 +310,7 @@ func TestRottenPayload(t *testing.T) {
 	commit(t, s, ix, entryOf(1, bodyRow("big"), chunkBytes(3, 5000)))
 	f, err := mem.OpenRW(vfs.Join("d/seg", segName(1)))
 	require.NoError(t, err)
-	_, err = f.WriteAt([]byte{0}, s.active.Load().end-2*block+1000)
+	_, err = f.WriteAt([]byte{0}, s.log.supply.active.Load().end-2*block+1000)
 	require.NoError(t, err)
 	r, err := s.Reader(ix)
 	require.NoError(t, err)

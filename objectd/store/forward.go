@@ -17,41 +17,41 @@ import (
 // not touched by an entry that waits to be applied. Otherwise the record that
 // deletes the row could stand before the copy, and be freed before it, and a
 // rebuild would bring the row back.
-func (s *Store) forwardOldest(old []*segment, live map[uint64]liveness) error {
+func (m *maintenance) forwardOldest(old []*segment, live map[uint64]liveness) error {
 	var size, used int64
 	for _, g := range old {
 		size += g.length()
 		used += live[g.inc].bytes
 	}
-	if len(old) < s.cfg.forwardFrom || used > size/2 || old[0].inc <= s.stuck || s.starving.Load() {
+	if len(old) < m.s.cfg.forwardFrom || used > size/2 || old[0].inc <= m.stuck || m.s.Starving() {
 		return nil
 	}
-	recs, err := s.collect(old[0])
+	recs, err := m.collect(old[0])
 	if err != nil {
-		return s.readError("collect live records", Key{}, err)
+		return m.s.readError("collect live records", Key{}, err)
 	}
 	for len(recs) > 0 {
 		n, bytes := 0, int64(0)
-		for n < len(recs) && bytes < min(maxBatch, s.cfg.SegmentSize/4) {
+		for n < len(recs) && bytes < min(maxBatch, m.s.cfg.SegmentSize/4) {
 			bytes += recs[n].size()
 			n++
 		}
-		if err := s.appendAlone(recs[:n]); err != nil {
+		if err := m.s.log.appendAlone(recs[:n]); err != nil {
 			return err
 		}
 		recs = recs[n:]
 	}
-	s.scanAt = 0
-	s.kick()
+	m.scanAt = 0
+	m.kick()
 	return nil
 }
 
 // collect makes records of everything that points into a segment.
-func (s *Store) collect(g *segment) ([]Record, error) {
+func (m *maintenance) collect(g *segment) ([]Record, error) {
 	var recs []Record
 	var page *Record // being filled
 	room := int64(0)
-	snap := s.db.NewSnapshot()
+	snap := m.s.rows.db.NewSnapshot()
 	err := eachPointer(snap, func(key, v []byte, inc uint64, size int64) error {
 		if inc != g.inc {
 			return nil
@@ -59,12 +59,12 @@ func (s *Store) collect(g *segment) ([]Record, error) {
 		k, sub, rest, ok := parseReplicaKey(key)
 		if !ok {
 			q, err := parseAsideRow(key, v)
-			recs = append(recs, Record{key: q.Key, kind: recAside, chain: chain.KindData, aside: &asideRecord{chunk: q.chunk, why: q.Why}, first: q.No, make: s.stillAside})
+			recs = append(recs, Record{key: q.Key, kind: recAside, chain: chain.KindData, aside: &asideRecord{chunk: q.chunk, why: q.Why}, first: q.No, make: m.s.stillAside})
 			return err
 		}
-		s.replicasMu.RLock()
-		rep := s.replicas[k]
-		s.replicasMu.RUnlock()
+		m.s.replicasMu.RLock()
+		rep := m.s.replicas[k]
+		m.s.replicasMu.RUnlock()
 		if rep == nil {
 			return nil // dropped meanwhile
 		}
@@ -74,18 +74,18 @@ func (s *Store) collect(g *segment) ([]Record, error) {
 			if err == nil && c.clone {
 				kind = recClone
 			}
-			recs = append(recs, Record{key: k, kind: kind, chain: chain.KindData, rep: rep, chunk: c, first: first, make: s.stillChunk})
+			recs = append(recs, Record{key: k, kind: kind, chain: chain.KindData, rep: rep, chunk: c, first: first, make: m.s.stillChunk})
 			return err
 		}
-		row, err := s.copyRow(k, rest, v)
+		row, err := m.s.copyRow(k, rest, v)
 		if err != nil {
-			s.stuck = g.inc
-			s.log.Error("a live record cannot be read; its segment is kept", slog.String("segment", segName(g.slot)), slog.Any("error", err))
+			m.stuck = g.inc
+			m.s.cfg.Logger.Error("a live record cannot be read; its segment is kept", slog.String("segment", segName(g.slot)), slog.Any("error", err))
 			return nil
 		}
 		if room -= size + 64; page == nil || page.key != k || room < 0 {
-			room = min(maxBatch, s.cfg.SegmentSize/4) - size
-			recs = append(recs, Record{key: k, kind: recPage, chain: chain.KindIndex, rep: rep, page: &pageRecord{}, first: row.first, make: s.stillRows})
+			room = min(maxBatch, m.s.cfg.SegmentSize/4) - size
+			recs = append(recs, Record{key: k, kind: recPage, chain: chain.KindIndex, rep: rep, page: &pageRecord{}, first: row.first, make: m.s.stillRows})
 			page = &recs[len(recs)-1]
 		}
 		page.page.rows = append(page.page.rows, row)

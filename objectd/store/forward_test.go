@@ -111,11 +111,11 @@ func TestNothingOfADroppedReplicaIsWrittenForward(t *testing.T) {
 	require.NoError(t, appendAll(s, created(), CreateReplica(dt, chain.KindData)))
 	commit(t, s, ix, entryOf(1, putRow("k", "v"), nil))
 	require.NoError(t, writeChunk(s, dt, 1, 100))
-	recs, err := s.collect(s.segs.of(segRecord)[0])
+	recs, err := s.maintenance.collect(s.segs.of(segRecord)[0])
 	require.NoError(t, err)
 	require.Len(t, recs, 2)
 	require.NoError(t, appendAll(s, DropReplica(ix, chain.KindIndex), DropReplica(dt, chain.KindData)))
-	require.NoError(t, s.appendAlone(recs))
+	require.NoError(t, s.log.appendAlone(recs))
 	crash := mem.CrashClone(0, 1)
 	require.NoError(t, s.Close())
 	for _, c := range []*vfs.Mem{mem, crash} {

@@ -6,4 +6,4 @@ package store
 // mutant_sync_on.go.
 const ackBeforeSync = false
 
-func (s *Store) syncLate() {}
+func (l *logWriter) syncLate() {}

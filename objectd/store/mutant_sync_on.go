@@ -11,7 +11,7 @@ const ackBeforeSync = true
 
 // syncLate syncs what was acknowledged already; long enough after it that the
 // answers are out.
-func (s *Store) syncLate() {
+func (l *logWriter) syncLate() {
 	time.Sleep(20 * time.Millisecond)
-	_ = s.syncLog() // an error ends the store, which is told there
+	_ = l.syncLog() // an error ends the store, which is told there
 }

@@ -10,6 +10,8 @@ import (
 	"log/slog"
 	"runtime"
 	"strings"
+	"sync"
+	"sync/atomic"
 
 	"github.com/cockroachdb/pebble/v2"
 	"github.com/cockroachdb/pebble/v2/bloom"
@@ -24,18 +26,34 @@ const rowsDir = "rows"
 // a WAL, which are a prefix of the batches, say how far they reach.
 var posKey = []byte{0x01}
 
+// rowDB is Pebble, with how far what is in it reflects the log. Every batch goes
+// through commitRows.
+type rowDB struct {
+	db *pebble.DB
+	// gate holds batches back while too much waits for a flush.
+	gate *gate
+	// mu is held for a batch and its replay position, so that pos, which is that
+	// of the newest batch, only grows.
+	mu  sync.Mutex
+	pos uint64
+	// floor is a replay position that the rows have durably reached; it only grows.
+	floor atomic.Uint64
+	// sinceFlush is how much of the log was written since a flush was last begun.
+	sinceFlush atomic.Int64
+}
+
 // pebbleLogger keeps Pebble from ending the process: its Fatalf ends the store,
 // and then only the goroutine that called it.
 type pebbleLogger struct{ s *Store }
 
 func (l pebbleLogger) Infof(format string, args ...any) {
-	if l.s.log.Enabled(context.Background(), slog.LevelDebug) {
-		l.s.log.Debug("rows", slog.String("event", fmt.Sprintf(format, args...)))
+	if l.s.cfg.Logger.Enabled(context.Background(), slog.LevelDebug) {
+		l.s.cfg.Logger.Debug("rows", slog.String("event", fmt.Sprintf(format, args...)))
 	}
 }
 
 func (l pebbleLogger) Errorf(format string, args ...any) {
-	l.s.log.Warn("rows", slog.String("event", fmt.Sprintf(format, args...)))
+	l.s.cfg.Logger.Warn("rows", slog.String("event", fmt.Sprintf(format, args...)))
 }
 
 // fatalRows unwinds a goroutine of ours out of Pebble.
@@ -125,7 +143,7 @@ func (s *Store) openRows(dir string) (*pebble.DB, error) {
 			// The default ends the goroutine by Fatalf in the middle of a
 			// compaction, whose deferred clean-up then panics.
 			DataCorruption: func(i pebble.DataCorruptionInfo) { s.fail("read rows", i.Details) },
-			FlushEnd:       func(pebble.FlushInfo) { s.gate.flushed(); s.kick() },
+			FlushEnd:       func(pebble.FlushInfo) { s.rows.gate.flushed(); s.maintenance.kick() },
 			FlushBegin:     func(pebble.FlushInfo) {},
 		},
 	}
@@ -169,7 +187,7 @@ func (s *Store) openUnlessFailed(dir string, opts *pebble.Options) (*pebble.DB, 
 // without its end Pebble begins no other.
 func (s *Store) rowsBackgroundError(err error) {
 	if vfs.IsNoSpace(err) {
-		s.log.Warn("no space to flush rows", slog.Any("error", err))
+		s.cfg.Logger.Warn("no space to flush rows", slog.Any("error", err))
 		return
 	}
 	s.fail("flush or compact rows", err)
@@ -203,27 +221,70 @@ func exists(f vfs.FS, name string) (bool, error) {
 // commitRows applies one batch. after runs when the rows show it, before any
 // later batch computes its replay position.
 func (s *Store) commitRows(b *pebble.Batch, after func()) error {
-	if err := s.gate.wait(s.failure.done); err != nil {
+	if err := s.rows.gate.wait(s.failure.done); err != nil {
 		return s.Failed()
 	}
-	s.rowsMu.Lock()
-	defer s.rowsMu.Unlock()
-	if s.failed.Load() {
+	s.rows.mu.Lock()
+	defer s.rows.mu.Unlock()
+	if s.failure.ended.Load() {
 		return s.Failed()
 	}
-	if pos := s.replayPosition(); pos != s.rowsPos {
-		s.rowsPos = pos
+	if pos := s.replayPosition(); pos != s.rows.pos {
+		s.rows.pos = pos
 		var v [binary.MaxVarintLen64]byte
 		if err := b.Set(posKey, v[:binary.PutUvarint(v[:], pos)], nil); err != nil {
 			return s.fail("apply rows", err)
 		}
 	}
-	if err := s.guardRows("apply rows", func() error { return s.db.Apply(b, pebble.NoSync) }); err != nil {
+	if err := s.guardRows("apply rows", func() error { return s.rows.db.Apply(b, pebble.NoSync) }); err != nil {
 		return err
 	}
-	s.gate.wrote(int64(b.Len()))
+	s.rows.gate.wrote(int64(b.Len()))
 	if after != nil {
 		after()
+	}
+	return nil
+}
+
+// flushRows makes everything applied durable in the rows. The position is
+// written once more before it: the last batch could not know that its own
+// entry is no longer pending.
+func (s *Store) flushRows() error {
+	s.rows.sinceFlush.Store(0)
+	b := s.rows.db.NewBatch()
+	err := s.commitRows(b, nil)
+	if err = errors.Join(err, b.Close()); err != nil {
+		return err
+	}
+	if err := s.flushed(); err != nil {
+		return err
+	}
+	return s.learnFloor()
+}
+
+// flushed returns when everything in the rows now is durable, or the store failed.
+func (s *Store) flushed() error {
+	var flushed <-chan struct{}
+	err := s.guardRows("flush rows", func() (err error) { flushed, err = s.rows.db.AsyncFlush(); return err })
+	if err != nil {
+		return err
+	}
+	select {
+	case <-flushed:
+		return nil
+	case <-s.failure.done:
+		return s.Failed()
+	}
+}
+
+// learnFloor reads how far the rows durably reach.
+func (s *Store) learnFloor() error {
+	pos, err := readPosition(s.rows.db, true)
+	if err != nil {
+		return s.readError("read position", Key{}, err)
+	}
+	if pos > s.rows.floor.Load() {
+		s.rows.floor.Store(pos)
 	}
 	return nil
 }

@@ -209,7 +209,7 @@ func parseAsideRow(key, v []byte) (q QuarantinedChunk, err error) {
 }
 
 func (s *Store) eachAside(fn func(QuarantinedChunk)) error {
-	it, err := s.db.NewIter(&pebble.IterOptions{LowerBound: []byte{keyAside}, UpperBound: []byte{keyAside + 1}})
+	it, err := s.rows.db.NewIter(&pebble.IterOptions{LowerBound: []byte{keyAside}, UpperBound: []byte{keyAside + 1}})
 	if err != nil {
 		return err
 	}

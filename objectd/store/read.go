@@ -74,7 +74,7 @@ func (s *Store) Reader(k Key) (*Reader, error) {
 		return nil, err
 	}
 	r := &Reader{s: s, key: k, gen: s.pins.pin(), buf: replicaKey(k, subRows)}
-	r.snap = s.db.NewSnapshot()
+	r.snap = s.rows.db.NewSnapshot()
 	v, closer, err := r.snap.Get(metaKey(k, metaApplied))
 	if errors.Is(err, pebble.ErrNotFound) {
 		return r, nil
@@ -103,7 +103,7 @@ func (r *Reader) Applied() index.Applied { return r.applied }
 
 // get gives a row; value is a copy.
 func (r *Reader) get(key []byte) (h rowHead, value []byte, ok bool, err error) {
-	if r.s.failed.Load() {
+	if r.s.failure.ended.Load() {
 		return h, nil, false, r.s.Failed()
 	}
 	r.buf = append(r.buf[:prefixLen], key...)
@@ -187,7 +187,7 @@ func (r *Reader) Scan(from, to []byte, fn func(key, value []byte) bool) error {
 }
 
 func (r *Reader) scan(from, to []byte, fn func(key []byte, h rowHead, v []byte) (bool, error)) error {
-	if r.s.failed.Load() {
+	if r.s.failure.ended.Load() {
 		return r.s.Failed()
 	}
 	opts := &pebble.IterOptions{LowerBound: append(replicaKey(r.key, subRows), from...)}

@@ -55,7 +55,7 @@ func (s *Store) rebuild(log []*segment, dir string) error {
 		return err
 	}
 	var err error
-	if s.db, err = s.openRows(tmp); err != nil {
+	if s.rows.db, err = s.openRows(tmp); err != nil {
 		return err
 	}
 	rb := &rebuilder{s: s, known: map[Key]*rebuilt{}}
@@ -77,11 +77,11 @@ func (s *Store) rebuild(log []*segment, dir string) error {
 	if err := s.cfg.FS.SyncDir(s.cfg.Dir); err != nil {
 		return err
 	}
-	if s.db, err = s.openRows(dir); err != nil {
+	if s.rows.db, err = s.openRows(dir); err != nil {
 		return err
 	}
-	s.rowsPos, err = readPosition(s.db, false)
-	s.log.Info("rows rebuilt", slog.Int("replicas", len(rb.known)), slog.Uint64("records", rb.last))
+	s.rows.pos, err = readPosition(s.rows.db, false)
+	s.cfg.Logger.Info("rows rebuilt", slog.Int("replicas", len(rb.known)), slog.Uint64("records", rb.last))
 	return err
 }
 
@@ -103,7 +103,7 @@ func (rb *rebuilder) run(log []*segment) error {
 	if err := rb.pass(log, rb.learn); err != nil {
 		return err
 	}
-	rb.b = rb.s.db.NewIndexedBatch()
+	rb.b = rb.s.rows.db.NewIndexedBatch()
 	if err := rb.pass(log, rb.put); err != nil {
 		return err
 	}
@@ -193,9 +193,9 @@ func (rb *rebuilder) quarantine(r *Record) error {
 }
 
 func (rb *rebuilder) commit() error {
-	err := rb.s.guardRows("rebuild rows", func() error { return rb.s.db.Apply(rb.b, pebble.NoSync) })
+	err := rb.s.guardRows("rebuild rows", func() error { return rb.s.rows.db.Apply(rb.b, pebble.NoSync) })
 	err = errors.Join(err, rb.b.Close())
-	rb.b = rb.s.db.NewIndexedBatch()
+	rb.b = rb.s.rows.db.NewIndexedBatch()
 	return err
 }
 
@@ -296,7 +296,7 @@ func (rb *rebuilder) sweep() error {
 	if err := rb.commit(); err != nil {
 		return err
 	}
-	it, err := rb.s.db.NewIter(&pebble.IterOptions{LowerBound: []byte{keyReplica}, UpperBound: []byte{keyReplica + 1}})
+	it, err := rb.s.rows.db.NewIter(&pebble.IterOptions{LowerBound: []byte{keyReplica}, UpperBound: []byte{keyReplica + 1}})
 	if err != nil {
 		return err
 	}

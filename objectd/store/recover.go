@@ -27,7 +27,7 @@ func (s *Store) recover() error {
 	if err := s.loadReplicas(); err != nil {
 		return err
 	}
-	pos := max(s.rowsPos, 1)
+	pos := max(s.rows.pos, 1)
 	s.completed.Store(pos - 1)
 	rp := &replayer{s: s, from: pos, st: stager{s: s}}
 	rp.each = rp.record
@@ -40,13 +40,13 @@ func (s *Store) recover() error {
 	if err := rp.finish(log); err != nil {
 		return err
 	}
-	s.w.next, s.w.first, s.w.synced = rp.last()+1, rp.last()+1, rp.last()
+	s.log.follow(rp.last())
 	s.completed.Store(rp.last())
-	durable, err := readPosition(s.db, true)
+	durable, err := readPosition(s.rows.db, true)
 	if err != nil {
 		return err
 	}
-	s.floor.Store(max(durable, 1))
+	s.rows.floor.Store(max(durable, 1))
 	if err := s.countChunks(); err != nil {
 		return err
 	}
@@ -104,23 +104,23 @@ func (s *Store) openOrRebuild(log []*segment) error {
 		need = max(need, log[0].first)
 	}
 	if !there && need > 1 {
-		s.log.Warn("the rows are missing; rebuilding them from the log")
+		s.cfg.Logger.Warn("the rows are missing; rebuilding them from the log")
 		return s.rebuild(log, dir)
 	}
-	s.db, err = s.openRows(dir)
+	s.rows.db, err = s.openRows(dir)
 	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, pebble.ErrDBNotPristine) || pebble.IsCorruptionError(err) {
 		// A crash while Pebble makes or switches its manifest, or while a rebuild
 		// takes the old rows away, may leave this.
-		s.log.Warn("the rows cannot be opened; rebuilding them from the log", slog.Any("error", err))
+		s.cfg.Logger.Warn("the rows cannot be opened; rebuilding them from the log", slog.Any("error", err))
 		return s.rebuild(log, dir)
 	}
 	if err != nil {
 		return err
 	}
-	if s.rowsPos, err = readPosition(s.db, false); err != nil {
+	if s.rows.pos, err = readPosition(s.rows.db, false); err != nil {
 		return err
 	}
-	if max(s.rowsPos, 1) >= need {
+	if max(s.rows.pos, 1) >= need {
 		return nil
 	}
 	// A crash while Pebble switches its manifest may lose the marker that names
@@ -128,7 +128,7 @@ func (s *Store) openOrRebuild(log []*segment) error {
 	// back. Such rows point into segments that were freed, or lack records that
 	// were freed with them: a replay on top of them would be refused, or give
 	// rows whose payloads are gone.
-	s.log.Warn("the rows were rolled back; rebuilding them from the log", slog.Uint64("position", s.rowsPos), slog.Uint64("floor", need))
+	s.cfg.Logger.Warn("the rows were rolled back; rebuilding them from the log", slog.Uint64("position", s.rows.pos), slog.Uint64("floor", need))
 	if err := s.closeRows(); err != nil {
 		return err
 	}
@@ -137,7 +137,7 @@ func (s *Store) openOrRebuild(log []*segment) error {
 
 // loadReplicas reads what the rows know of each replica.
 func (s *Store) loadReplicas() error {
-	it, err := s.db.NewIter(&pebble.IterOptions{LowerBound: []byte{keyReplica}, UpperBound: []byte{keyReplica + 1}})
+	it, err := s.rows.db.NewIter(&pebble.IterOptions{LowerBound: []byte{keyReplica}, UpperBound: []byte{keyReplica + 1}})
 	if err != nil {
 		return err
 	}

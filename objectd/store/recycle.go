@@ -3,23 +3,50 @@ package store
 import (
 	"errors"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/cockroachdb/pebble/v2"
 )
 
-// kick asks for maintenance soon.
-func (s *Store) kick() {
+// maintenance flushes the rows, frees what nothing needs any more, and prepares
+// segments. It is the only one that frees record segments; one round at a time.
+type maintenance struct {
+	s  *Store
+	mu sync.Mutex // held through a round; guards scanAt and stuck
+	// scanAt is how many ended record segments make the next scan of the rows worth while.
+	scanAt int
+	// stuck is the newest use of a segment whose live rest cannot be read: it stays.
+	stuck uint64
+	// kicked has room for one word: there may be something to do.
+	kicked  chan struct{}
+	quit    chan struct{}
+	running sync.WaitGroup
+}
+
+func newMaintenance(s *Store) *maintenance {
+	return &maintenance{s: s, scanAt: scanFirst, kicked: make(chan struct{}, 1), quit: make(chan struct{})}
+}
+
+// kick asks for a round soon.
+func (m *maintenance) kick() {
 	select {
-	case s.kicked <- struct{}{}:
+	case m.kicked <- struct{}{}:
 	default:
 	}
 }
 
-func (s *Store) spaceWasFreed() {
-	select {
-	case s.spaceFreed <- struct{}{}:
-	default:
+func (m *maintenance) start() {
+	m.running.Go(m.run)
+	m.kick()
+}
+
+// stop waits for the round that is under way, unless the store failed: its disk
+// may never answer.
+func (m *maintenance) stop() {
+	close(m.quit)
+	if !m.s.failure.ended.Load() {
+		m.running.Wait()
 	}
 }
 
@@ -33,8 +60,7 @@ const (
 	fewRows = 32 << 20
 )
 
-// runMaintenance is the only goroutine that frees segments.
-func (s *Store) runMaintenance() {
+func (m *maintenance) run() {
 	flush, scan := time.NewTicker(flushEvery), time.NewTicker(scanEvery)
 	defer flush.Stop()
 	defer scan.Stop()
@@ -42,19 +68,19 @@ func (s *Store) runMaintenance() {
 	for {
 		var due duty
 		select {
-		case <-s.quit:
+		case <-m.quit:
 			return
-		case <-s.failure.done:
+		case <-m.s.failure.done:
 			return
-		case <-s.kicked:
+		case <-m.kicked:
 		case <-flush.C:
-			due.flush = s.space.waiting()
+			due.flush = m.s.space.waiting()
 		case <-scan.C:
-			newest := s.completed.Load()
-			due.scan = newest != seen && s.db.Metrics().DiskSpaceUsage() < fewRows
+			newest := m.s.completed.Load()
+			due.scan = newest != seen && m.s.rows.db.Metrics().DiskSpaceUsage() < fewRows
 			seen = newest
 		}
-		_ = s.maintain(due) // an error of it has ended the store, or is only want of space
+		_ = m.round(due) // an error of it has ended the store, or is only want of space
 	}
 }
 
@@ -71,80 +97,30 @@ func (s *Store) Maintain() error {
 	if err := s.usable(); err != nil {
 		return err
 	}
-	return s.maintain(duty{flush: true, scan: true})
+	return s.maintenance.round(duty{flush: true, scan: true})
 }
 
-func (s *Store) maintain(due duty) error {
-	s.maint.Lock()
-	defer s.maint.Unlock()
-	if s.failed.Load() {
-		return s.Failed()
+func (m *maintenance) round(due duty) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.s.failure.ended.Load() {
+		return m.s.Failed()
 	}
-	low := s.Free() <= 0 && s.space.waiting()
-	if due.flush || low || s.sinceFlush.Load() >= s.cfg.ReplayBytes {
-		if err := s.flushRows(); err != nil {
+	low := m.s.Free() <= 0 && m.s.space.waiting()
+	if due.flush || low || m.s.rows.sinceFlush.Load() >= m.s.cfg.ReplayBytes {
+		if err := m.s.flushRows(); err != nil {
 			return err
 		}
-	} else if err := s.learnFloor(); err != nil {
+	} else if err := m.s.learnFloor(); err != nil {
 		return err
 	}
-	if err := s.space.reclaim(s.floor.Load(), s.completed.Load()); err != nil {
+	if err := m.s.space.reclaim(m.s.rows.floor.Load(), m.s.completed.Load()); err != nil {
 		return err
 	}
-	if err := s.recycleLog(due.scan); err != nil {
+	if err := m.recycleLog(due.scan); err != nil {
 		return err
 	}
-	return s.prepare()
-}
-
-// flushRows makes everything applied durable in the rows. The position is
-// written once more before it: the last batch could not know that its own
-// entry is no longer pending.
-func (s *Store) flushRows() error {
-	s.sinceFlush.Store(0)
-	b := s.db.NewBatch()
-	err := s.commitRows(b, nil)
-	if err = errors.Join(err, b.Close()); err != nil {
-		return err
-	}
-	if err := s.flushed(); err != nil {
-		return err
-	}
-	return s.learnFloor()
-}
-
-// flushed returns when everything in the rows now is durable, or the store failed.
-func (s *Store) flushed() error {
-	var flushed <-chan struct{}
-	err := s.guardRows("flush rows", func() (err error) { flushed, err = s.db.AsyncFlush(); return err })
-	if err != nil {
-		return err
-	}
-	select {
-	case <-flushed:
-		return nil
-	case <-s.failure.done:
-		return s.Failed()
-	}
-}
-
-// learnFloor reads how far the rows durably reach.
-func (s *Store) learnFloor() error {
-	pos, err := readPosition(s.db, true)
-	if err != nil {
-		return s.readError("read position", Key{}, err)
-	}
-	if pos > s.floor.Load() {
-		s.floor.Store(pos)
-	}
-	return nil
-}
-
-func (s *Store) keepFree() int {
-	if s.rolled.Load() {
-		return 2
-	}
-	return 1
+	return m.s.log.supply.prepare()
 }
 
 // recycleLog frees the oldest record segments, one after the other, while
@@ -154,66 +130,53 @@ func (s *Store) keepFree() int {
 // Oldest first is what keeps every delete and truncation record longer than
 // any record that it voids. Where what is behind is mostly dead, the live rest
 // of the oldest segment is written forward, and the next round frees it.
-func (s *Store) recycleLog(now bool) error {
-	old := s.recyclable()
-	if len(old) == 0 || !now && len(old) < s.scanAt {
+func (m *maintenance) recycleLog(now bool) error {
+	old := m.s.log.supply.recyclable()
+	if len(old) == 0 || !now && len(old) < m.scanAt {
 		return nil
 	}
-	gen, live, err := s.liveSegments()
+	gen, live, err := m.s.liveSegments()
 	if err != nil {
-		return s.readError("scan rows", Key{}, err)
+		return m.s.readError("scan rows", Key{}, err)
 	}
 	n := slices.IndexFunc(old, func(g *segment) bool { return live[g.inc].count > 0 })
 	if n < 0 {
 		n = len(old)
 	}
 	// The scan is not cheap: wait until a quarter more is there to look at.
-	s.scanAt = len(old) - n + 1 + (len(old)-n)/4
+	m.scanAt = len(old) - n + 1 + (len(old)-n)/4
 	if n > 0 {
-		if !s.pins.clear(gen) {
-			s.scanAt = 0 // a reader is in the way; look again at the next kick
+		if !m.s.pins.clear(gen) {
+			m.scanAt = 0 // a reader is in the way; look again at the next kick
 			return nil
 		}
-		if err := s.freeOldest(old[:n]); err != nil {
+		if err := m.freeOldest(old[:n]); err != nil {
 			return err
 		}
 	}
-	return s.forwardOldest(old[n:], live)
+	return m.forwardOldest(old[n:], live)
 }
 
 // freeOldest frees segments that a scan found dead. The rows that it saw are
 // flushed first: after a crash no row may point into a freed segment.
-func (s *Store) freeOldest(dead []*segment) error {
-	if err := s.writeImages(dead[len(dead)-1]); err != nil {
+func (m *maintenance) freeOldest(dead []*segment) error {
+	if err := m.writeImages(dead[len(dead)-1]); err != nil {
 		return err
 	}
-	if err := s.flushRows(); err != nil {
+	if err := m.s.flushRows(); err != nil {
 		return err
 	}
 	for _, g := range dead {
-		if err := s.segs.free(g, s.floor.Load(), s.keepFree()); err != nil {
-			return s.fail("free record segment", err)
+		if err := m.s.segs.free(g, m.s.rows.floor.Load(), m.s.log.supply.keepFree()); err != nil {
+			return m.s.fail("free record segment", err)
 		}
-		s.spaceWasFreed()
+		m.s.log.supply.spaceFreed()
 	}
 	return nil
 }
 
 // scanFirst is how many ended segments make the first scan of a process worth while.
 const scanFirst = 8
-
-// recyclable lists the ended record segments, oldest first, that no replay needs.
-func (s *Store) recyclable() []*segment {
-	var out []*segment
-	active, prepared := s.active.Load(), s.prepared.Load()
-	for _, g := range s.segs.of(segRecord) {
-		if _, last := g.records(); g == active || g == prepared || last == 0 || last >= s.floor.Load() {
-			break
-		}
-		out = append(out, g)
-	}
-	return out
-}
 
 // liveness is what of a record segment is still pointed at.
 type liveness struct {
@@ -225,7 +188,7 @@ type liveness struct {
 // whose records it holds. gen is the generation of readers that may see rows
 // which the scan does not.
 func (s *Store) liveSegments() (gen uint64, live map[uint64]liveness, err error) {
-	snap := s.db.NewSnapshot()
+	snap := s.rows.db.NewSnapshot()
 	gen = s.pins.retire()
 	live = map[uint64]liveness{}
 	err = eachPointer(snap, func(key, v []byte, inc uint64, size int64) error {
@@ -272,9 +235,9 @@ func eachPointer(snap *pebble.Snapshot, fn func(key, v []byte, inc uint64, size 
 // writeImages writes forward what a rebuild must know of every replica whose
 // newest image is not behind the last segment to be freed, or does not tell the
 // position that its rows have now: entries between the two may be freed.
-func (s *Store) writeImages(last *segment) error {
+func (m *maintenance) writeImages(last *segment) error {
 	var recs []Record
-	for _, r := range s.replicaList() {
+	for _, r := range m.s.replicaList() {
 		r.mu.Lock()
 		need := !r.dropped && (r.image <= last.inc || r.imageSeq != r.applied.Seq)
 		r.mu.Unlock()
@@ -285,31 +248,7 @@ func (s *Store) writeImages(last *segment) error {
 	if len(recs) == 0 {
 		return nil
 	}
-	return s.appendAlone(recs)
-}
-
-// appendAlone has the writer make and write records when everything before
-// them is durable and settled, and waits.
-func (s *Store) appendAlone(recs []Record) error {
-	done := make(chan error, 1)
-	if !s.log1.put(item{recs: recs, alone: true, done: func(err error) { done <- err }}) {
-		return &Error{Kind: ErrClosed, Op: "recycle"}
-	}
-	// A writer that waits for space cannot write them; the next round tries again.
-	poll := time.NewTicker(50 * time.Millisecond)
-	defer poll.Stop()
-	for {
-		select {
-		case err := <-done:
-			return err
-		case <-s.failure.done:
-			return s.Failed()
-		case <-poll.C:
-			if s.starving.Load() {
-				return &Error{Kind: ErrFull, Op: "recycle"}
-			}
-		}
-	}
+	return m.s.log.appendAlone(recs)
 }
 
 // makeImage runs in the writer when everything before the image is durable and
@@ -318,37 +257,4 @@ func makeImage(r *Record) {
 	r.rep.mu.Lock()
 	defer r.rep.mu.Unlock()
 	r.image = &imageRecord{kind: r.rep.kind, state: slices.Clone(r.rep.state), applied: r.rep.applied}
-}
-
-// prepare makes segments ahead of need, so that the writer does not wait for
-// their preallocation: the next record segment when the active one is half
-// full, one more as a reserve for deletes once the store is in use.
-func (s *Store) prepare() error {
-	s.nextMu.Lock()
-	if s.active.Load() == nil || s.prepared.Load() != nil || s.activeEnd.Load() < s.cfg.SegmentSize/2 {
-		s.nextMu.Unlock()
-		return nil
-	}
-	g, err := s.segs.take(segRecord, s.floor.Load())
-	if err == nil {
-		s.prepared.Store(g)
-	}
-	s.nextMu.Unlock()
-	if err != nil {
-		return s.ioError("prepare segment", err)
-	}
-	if !s.rolled.Load() || s.Free() <= s.cfg.SegmentSize {
-		return nil
-	}
-	if n, _ := s.segs.count(); n[segFree] > 0 {
-		return nil
-	}
-	g, err = s.segs.create()
-	if err == nil {
-		err = s.segs.writeHeader(g, segFree, s.floor.Load())
-	}
-	if err != nil {
-		return s.ioError("prepare segment", err)
-	}
-	return nil
 }

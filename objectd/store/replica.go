@@ -125,7 +125,7 @@ func (s *Store) durable(r *replica, e *index.Entry) (pendingEntry, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for {
-		if s.failed.Load() {
+		if s.failure.ended.Load() {
 			return pendingEntry{}, s.Failed()
 		}
 		if r.dropped {

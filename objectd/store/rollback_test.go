@@ -59,7 +59,7 @@ func recycledStore(t *testing.T, reaches bool) (mem, older *vfs.Mem, h history) 
 	h.put(t, s, keys("kept", 10)...)
 	require.NoError(t, s.Maintain())
 	older = mem.CrashClone(0, 1)
-	first, position := s.segs.of(segRecord)[0].first, s.floor.Load()
+	first, position := s.segs.of(segRecord)[0].first, s.rows.floor.Load()
 
 	require.NoError(t, appendAll(s, Remove(dt, []chain.ChunkID{chunkID(1)})))
 	for range 4 {

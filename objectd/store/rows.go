@@ -168,7 +168,7 @@ func (s *Store) Apply(k Key, e *index.Entry, after index.Applied, rows tablet.Ro
 	if err != nil {
 		return err
 	}
-	b := s.db.NewBatch()
+	b := s.rows.db.NewBatch()
 	defer b.Close()
 	if err := s.putRows(b, k, e, p.no, p.at, rows); err != nil {
 		return s.fail("apply", err)

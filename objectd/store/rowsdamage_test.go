@@ -118,8 +118,8 @@ func keepRows(t *testing.T, s *Store, from, to uint64) error {
 		_, _ = noise.Read(value)
 		commit(t, s, ix, entryOf(seq, putRow(fmt.Sprint("key", seq%50), string(value)), nil))
 	}
-	s.maint.Lock()
-	defer s.maint.Unlock()
+	s.maintenance.mu.Lock()
+	defer s.maintenance.mu.Unlock()
 	return s.flushRows()
 }
 

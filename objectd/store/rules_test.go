@@ -263,8 +263,8 @@ func TestIncarnationsAreAboveEveryoneSeenAlsoAfterCrashes(t *testing.T) {
 // fill appends states until the active segment is another one.
 func fill(t *testing.T, s *Store) {
 	t.Helper()
-	was := s.active.Load()
-	for i := 0; s.active.Load() == was; i++ {
+	was := s.log.supply.active.Load()
+	for i := 0; s.log.supply.active.Load() == was; i++ {
 		require.NoError(t, appendAll(s, State(dt, chain.KindData, make([]byte, 30_000))))
 	}
 }

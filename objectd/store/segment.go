@@ -16,7 +16,7 @@ import (
 
 // segment is one file and what its present use is. The fields below mu's are
 // set by whoever owns the segment at that time: Open, the writer (the active
-// record segment) or the recycler (free ones).
+// record segment) or maintenance (free ones).
 type segment struct {
 	slot uint32
 	kind segKind

@@ -66,16 +66,13 @@ func (sp *space) reserve(n uint32) (*segment, extent, error) {
 		}
 	}
 	if best == nil {
-		g := sp.s.preparedChunk.Swap(nil)
-		if g == nil {
-			var err error
-			if g, err = sp.s.segs.take(segChunk, sp.s.floor.Load()); err != nil {
-				return nil, extent{}, err
-			}
+		g, err := sp.s.segs.take(segChunk, sp.s.rows.floor.Load())
+		if err != nil {
+			return nil, extent{}, err
 		}
 		best = &chunkSegment{g: g, next: headerBytes}
 		sp.segs[g.slot] = best
-		sp.s.kick()
+		sp.s.maintenance.kick()
 	}
 	ext := extent{slot: best.g.slot, inc: best.g.inc, off: best.next, n: n}
 	best.next += need
@@ -94,7 +91,7 @@ func (sp *space) release(e extent) {
 		c.next = e.off
 	}
 	if c.live == 0 {
-		sp.s.kick()
+		sp.s.maintenance.kick()
 	}
 }
 
@@ -177,10 +174,10 @@ func (sp *space) reclaim(position, completed uint64) error {
 		}
 	}
 	for _, g := range sp.dead(position, completed) {
-		if err := sp.s.segs.free(g, sp.s.floor.Load(), sp.s.keepFree()); err != nil {
+		if err := sp.s.segs.free(g, sp.s.rows.floor.Load(), sp.s.log.supply.keepFree()); err != nil {
 			return sp.s.fail("free chunk segment", err)
 		}
-		sp.s.spaceWasFreed()
+		sp.s.log.supply.spaceFreed()
 	}
 	return nil
 }

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"log/slog"
 	"path/filepath"
 	"sync"
 	"sync/atomic"
@@ -20,56 +19,27 @@ import (
 // Store is one disk, open. Make one with Open.
 type Store struct {
 	cfg     Config
-	log     *slog.Logger
 	metrics *metrics
 	lock    io.Closer
-	segs    *segments
-	db      *pebble.DB
-	space   *space // nil while Open replays
-	pins    pins
-	gate    *gate
-
 	failure failure
-	failed  atomic.Bool
 	closing atomic.Bool
+
+	segs        *segments
+	log         *logWriter
+	rows        rowDB
+	space       *space // nil while Open replays
+	pins        pins
+	maintenance *maintenance
+	free        freeReading
+	damaged     damaged
 
 	replicasMu sync.RWMutex
 	replicas   map[Key]*replica
-	found      []Recovered
-
-	// chunkLog takes what is appended for data replicas and feeds log1 in order;
-	// log1 feeds the writer.
-	chunkLog, log1 *queue
-	w              writer
-	active         atomic.Pointer[segment]
-	activeEnd      atomic.Int64
-	// prepared is the next record segment, its header written ahead of need.
-	prepared, preparedChunk atomic.Pointer[segment]
-	rolled, starving        atomic.Bool
-	nextMu                  sync.Mutex // one record segment is made at a time
-	spaceFreed              chan struct{}
+	found      []Recovered // until Replicas gives it away
 
 	// completed is the newest record that is durable and visible. Invariant:
 	// what it derives is in the rows, or it is an entry and pending or applied.
 	completed atomic.Uint64
-	rowsMu    sync.Mutex // one batch at a time, so that rowsPos only grows
-	rowsPos   uint64
-	// floor is a replay position that the rows have durably reached.
-	floor      atomic.Uint64
-	sinceFlush atomic.Int64
-
-	maint    sync.Mutex // one maintenance at a time; guards scanAt and stuck
-	scanAt   int
-	stuck    uint64 // the newest use of a segment whose rest cannot be read
-	kicked   chan struct{}
-	quit     chan struct{}
-	workers  sync.WaitGroup
-	keeper   sync.WaitGroup
-	freeMu   sync.Mutex
-	freeAt   time.Time
-	freeLast int64
-
-	damaged damaged
 }
 
 // Open opens the store in a directory, or makes one in an empty directory. It
@@ -82,13 +52,10 @@ func Open(cfg Config) (*Store, error) {
 	}
 	cfg.setDefaults()
 	s := &Store{
-		cfg: cfg, log: cfg.Logger,
-		replicas: map[Key]*replica{}, pins: pins{count: map[uint64]int{}},
-		chunkLog: newQueue(), log1: newQueue(),
-		kicked: make(chan struct{}, 1), quit: make(chan struct{}), spaceFreed: make(chan struct{}, 1),
-		failure: failure{done: make(chan struct{})},
-		gate:    newGate(16 * cfg.MemTableBytes), scanAt: scanFirst,
+		cfg: cfg, replicas: map[Key]*replica{}, pins: pins{count: map[uint64]int{}},
+		failure: failure{done: make(chan struct{})}, rows: rowDB{gate: newGate(16 * cfg.MemTableBytes)},
 	}
+	s.log, s.maintenance = newLogWriter(s), newMaintenance(s)
 	s.metrics = newMetrics(cfg.Registerer, cfg.StoreID.String()[:8], s)
 	err := s.open()
 	if err == nil {
@@ -98,12 +65,8 @@ func Open(cfg Config) (*Store, error) {
 		s.closing.Store(true)
 		return nil, errors.Join(openError(cfg.Dir, err), s.release())
 	}
-	s.workers.Add(2)
-	go func() { defer s.workers.Done(); s.runChunkQueue() }()
-	go func() { defer s.workers.Done(); s.runWriter() }()
-	s.keeper.Add(1)
-	go func() { defer s.keeper.Done(); s.runMaintenance() }()
-	s.kick()
+	s.log.start()
+	s.maintenance.start()
 	return s, nil
 }
 
@@ -155,13 +118,13 @@ func (s *Store) open() error {
 // goroutines may still write there.
 func (s *Store) release() error {
 	var errs []error
-	if !s.failed.Load() && s.db != nil {
+	if !s.failure.ended.Load() && s.rows.db != nil {
 		errs = append(errs, s.closeRows())
 	}
 	if s.segs != nil {
 		errs = append(errs, s.segs.close())
 	}
-	if s.lock != nil && !s.failed.Load() {
+	if s.lock != nil && !s.failure.ended.Load() {
 		errs = append(errs, s.lock.Close())
 	}
 	s.metrics.close()
@@ -174,17 +137,13 @@ func (s *Store) Close() error {
 	if s.closing.Swap(true) {
 		return &Error{Kind: ErrClosed, Op: "close"}
 	}
-	s.chunkLog.close()
-	s.workers.Wait()
-	close(s.quit)
-	if !s.failed.Load() {
-		s.keeper.Wait()
-	}
+	s.log.stop()
+	s.maintenance.stop()
 	var err error
-	if !s.failed.Load() {
-		s.maint.Lock()
+	if !s.failure.ended.Load() {
+		s.maintenance.mu.Lock()
 		err = s.flushRows()
-		s.maint.Unlock()
+		s.maintenance.mu.Unlock()
 	}
 	err = errors.Join(err, s.release())
 	if ferr := s.Failed(); ferr != nil {
@@ -196,8 +155,8 @@ func (s *Store) Close() error {
 // closeRows closes Pebble. If the disk fails meanwhile, Pebble's Close may wait
 // for ever for a goroutine of its own that has ended: it is left alone then.
 func (s *Store) closeRows() error {
-	db := s.db
-	s.db = nil
+	db := s.rows.db
+	s.rows.db = nil
 	done := make(chan error, 1)
 	go func() { done <- s.guardRows("close rows", db.Close) }()
 	select {
@@ -257,14 +216,24 @@ func (s *Store) EndInstall(k Key, applied index.Applied) error {
 	}
 }
 
+// freeReading is what Free said last: asking the file system costs a system call.
+type freeReading struct {
+	mu    sync.Mutex
+	at    time.Time
+	bytes int64
+}
+
+// readFreeEvery is how old what Free says may be.
+const readFreeEvery = 250 * time.Millisecond
+
 // Free is the space left for creates, in bytes; 0 or less means full. What
 // deletes, flushes and the next segment of the log need is kept back.
 func (s *Store) Free() int64 {
-	s.freeMu.Lock()
-	defer s.freeMu.Unlock()
+	s.free.mu.Lock()
+	defer s.free.mu.Unlock()
 	now := s.cfg.Now()
-	if !s.freeAt.IsZero() && now.Sub(s.freeAt) < 250*time.Millisecond {
-		return s.freeLast
+	if !s.free.at.IsZero() && now.Sub(s.free.at) < readFreeEvery {
+		return s.free.bytes
 	}
 	u, err := s.cfg.FS.Usage(s.cfg.Dir)
 	if err != nil || s.segs == nil {
@@ -275,9 +244,9 @@ func (s *Store) Free() int64 {
 		reserve = min(max(int64(u.Total)/50, 64<<20), 1<<30)
 	}
 	n, _ := s.segs.count()
-	s.freeAt = now
-	s.freeLast = int64(u.Available) + int64(n[segFree])*s.cfg.SegmentSize - reserve - s.cfg.SegmentSize
-	return s.freeLast
+	s.free.at = now
+	s.free.bytes = int64(u.Available) + int64(n[segFree])*s.cfg.SegmentSize - reserve - s.cfg.SegmentSize
+	return s.free.bytes
 }
 
 // Stats describes the store now.
@@ -285,13 +254,13 @@ func (s *Store) Stats() Stats {
 	n, bytes := s.segs.count()
 	st := Stats{
 		Failed: s.Failed(), RecordSegments: n[segRecord], ChunkSegments: n[segChunk], FreeSegments: n[segFree], Bytes: bytes,
-		Free: s.Free(), LastRecord: s.completed.Load(), Replay: s.floor.Load(), Damaged: s.damaged.count(),
+		Free: s.Free(), LastRecord: s.completed.Load(), Replay: s.rows.floor.Load(), Damaged: s.damaged.count(),
 	}
 	s.space.mu.Lock()
 	st.Chunks, st.Quarantined, st.ChunkBytes = s.space.chunks, s.space.aside, s.space.bytes
 	s.space.mu.Unlock()
 	if st.Failed == nil {
-		st.RowBytes = int64(s.db.Metrics().DiskSpaceUsage())
+		st.RowBytes = int64(s.rows.db.Metrics().DiskSpaceUsage())
 	}
 	return st
 }

@@ -1,36 +1,96 @@
 package store
 
+import (
+	"sync"
+
+	"catena/chain"
+)
+
 // maxBatch is the size at which a batch is written although more records wait.
 const maxBatch = 1 << 20
 
-// writer owns the active record segment. Only its goroutine uses it, and Open before.
-type writer struct {
+// logWriter is the way into the log: all that is appended goes through it. It
+// gathers what waits into batches, and gives a batch one write and one sync.
+//
+// Invariants.
+//   - Items are written, and their dones called, in the order of ready. A replica
+//     always uses the same way there, so of one replica that is the order of Append.
+//   - A done gets nil only when its records are synced, and visible (complete).
+//   - Records are numbered without gaps. A segment's end mark is written when all
+//     its records are durable, and nothing into the next one before the mark is.
+//   - After a failed write or sync nothing more is written.
+type logWriter struct {
+	s *Store
+	// bulk takes the items of data replicas, ready those of index replicas, and
+	// from bulk those whose payloads are synced: a seal record never says more
+	// than the disk holds, and small records do not wait for bulk payload.
+	bulk, ready *queue
+	tail        tail
+	supply      supply
+	// running are the goroutines of both queues.
+	running sync.WaitGroup
+}
+
+// tail is where the log is being written. Only the goroutine of ready uses it,
+// and Open before that begins.
+type tail struct {
+	// seg is the active segment; nil before the first record since Open, because
+	// nothing is appended to a segment that was replayed.
 	seg *segment
 	// buf is the batch being made: header, then records. It will stand at seg.end.
 	buf []byte
 	// first is the number of the batch's first record, next that of the next one.
 	first, next uint64
-	// synced: every record up to it is durable.
+	// synced: every record up to it is durable. dirty: some were written since.
 	synced uint64
 	dirty  bool
-	// full is how much room a segment has for batches.
-	full int64
 }
 
-// runWriter is the group commit: all that waits is written and synced at once,
+func newLogWriter(s *Store) *logWriter {
+	return &logWriter{s: s, bulk: newQueue(), ready: newQueue(), supply: supply{s: s, freed: make(chan struct{}, 1)}}
+}
+
+// follow has the next record stand behind the last one of the log, which is durable.
+func (l *logWriter) follow(last uint64) {
+	l.tail.next, l.tail.first, l.tail.synced = last+1, last+1, last
+}
+
+func (l *logWriter) start() {
+	l.running.Go(l.syncPayloads)
+	l.running.Go(l.writeItems)
+}
+
+// stop returns when everything that was put is written or refused.
+func (l *logWriter) stop() {
+	l.bulk.close()
+	l.running.Wait()
+}
+
+// put sends an item to the queue of its kind of chain.
+func (l *logWriter) put(it item) {
+	q := l.ready
+	if len(it.recs) > 0 && it.recs[0].chain == chain.KindData {
+		q = l.bulk
+	}
+	if !q.put(it) && it.done != nil {
+		it.done(&Error{Kind: ErrClosed, Op: "append"})
+	}
+}
+
+// writeItems is the group commit: all that waits is written and synced at once,
 // while that goes on the next group gathers.
-func (s *Store) runWriter() {
+func (l *logWriter) writeItems() {
 	var spare []item
 	for {
-		items, ok := s.log1.take(spare)
+		items, ok := l.ready.take(spare)
 		if !ok {
 			return
 		}
 		for rest := items; len(rest) > 0; {
 			n := group(rest)
-			s.commit(rest[:n])
+			l.commit(rest[:n])
 			if ackBeforeSync {
-				s.syncLate()
+				l.syncLate()
 			}
 			rest = rest[n:]
 		}
@@ -54,13 +114,13 @@ func group(items []item) int {
 }
 
 // commit makes a group durable and then visible, and calls its dones.
-func (s *Store) commit(items []item) {
-	err := s.Failed()
+func (l *logWriter) commit(items []item) {
+	err := l.s.Failed()
 	if err == nil {
-		err = s.write(items)
+		err = l.write(items)
 	}
 	if err == nil {
-		err = s.complete(items)
+		err = l.s.complete(items, l.tail.synced)
 	}
 	for i := range items {
 		it := &items[i]
@@ -75,8 +135,9 @@ func (s *Store) commit(items []item) {
 	}
 }
 
-func (s *Store) write(items []item) error {
-	start := s.cfg.Now()
+// write makes the records of a group and has them durable.
+func (l *logWriter) write(items []item) error {
+	start := l.s.cfg.Now()
 	n := 0
 	for i := range items {
 		it := &items[i]
@@ -88,7 +149,7 @@ func (s *Store) write(items []item) error {
 			if r.make != nil {
 				r.make(r)
 			}
-			if err := s.add(r); err != nil {
+			if err := l.add(r); err != nil {
 				return err
 			}
 			n++
@@ -97,73 +158,68 @@ func (s *Store) write(items []item) error {
 	if n == 0 {
 		return nil
 	}
-	if err := s.flushBatch(); err != nil {
+	if err := l.writeBatch(); err != nil {
 		return err
 	}
 	if !ackBeforeSync {
-		if err := s.syncLog(); err != nil {
+		if err := l.syncLog(); err != nil {
 			return err
 		}
 	}
-	s.metrics.wrote(n, s.cfg.Now().Sub(start))
+	l.s.metrics.wrote(n, l.s.cfg.Now().Sub(start))
 	return nil
 }
 
 // add encodes a record into the batch.
-func (s *Store) add(r *Record) error {
-	w := &s.w
+func (l *logWriter) add(r *Record) error {
+	t := &l.tail
 	for {
-		if w.seg == nil {
-			if err := s.roll(); err != nil {
+		if t.seg == nil {
+			if err := l.roll(); err != nil {
 				return err
 			}
 		}
-		start := len(w.buf)
-		w.buf = appendRecord(w.buf, r, w.next, w.seg.inc, w.seg.end)
-		if w.seg.end+align(int64(len(w.buf))) <= w.full {
+		start := len(t.buf)
+		t.buf = appendRecord(t.buf, r, t.next, t.seg.inc, t.seg.end)
+		if t.seg.end+align(int64(len(t.buf))) <= l.room() {
 			break
 		}
-		w.buf = w.buf[:start]
-		if err := s.roll(); err != nil {
+		t.buf = t.buf[:start]
+		if err := l.roll(); err != nil {
 			return err
 		}
 	}
-	r.at.slot = w.seg.slot
-	w.next++
-	if len(w.buf) >= maxBatch {
-		return s.flushBatch()
+	r.at.slot = t.seg.slot
+	t.next++
+	if len(t.buf) >= maxBatch {
+		return l.writeBatch()
 	}
 	return nil
 }
 
-// flushBatch writes the batch, padded to whole blocks, with one call.
-func (s *Store) flushBatch() error {
-	w := &s.w
-	if w.next == w.first {
+// writeBatch writes the batch, padded to whole blocks, with one call.
+func (l *logWriter) writeBatch() error {
+	t := &l.tail
+	if t.next == t.first {
 		return nil
 	}
-	h := batchHeader{length: uint32(len(w.buf) - batchHeaderSize), count: uint32(w.next - w.first), first: w.first, syncedTo: w.synced, afterMark: true}
-	return s.putBatch(h)
-}
-
-func (s *Store) putBatch(h batchHeader) error {
-	w := &s.w
-	g := w.seg
-	h.put(w.buf, g.inc, g.end)
-	size := align(int64(len(w.buf)))
-	for int64(len(w.buf)) < size {
-		w.buf = append(w.buf, zeros[:min(block, size-int64(len(w.buf)))]...)
+	g := t.seg
+	h := batchHeader{length: uint32(len(t.buf) - batchHeaderSize), count: uint32(t.next - t.first), first: t.first, syncedTo: t.synced, afterMark: true}
+	h.put(t.buf, g.inc, g.end)
+	size := align(int64(len(t.buf)))
+	for int64(len(t.buf)) < size {
+		t.buf = append(t.buf, zeros[:min(block, size-int64(len(t.buf)))]...)
 	}
-	if _, err := g.file.WriteAt(w.buf, g.end); err != nil {
-		return s.fail("write log", err)
+	if _, err := g.file.WriteAt(t.buf, g.end); err != nil {
+		return l.s.fail("write log", err)
 	}
-	g.noteBatch(h, g.end, s.cfg.SegmentSize)
+	g.noteBatch(h, g.end, l.s.cfg.SegmentSize)
 	g.end += size
-	s.activeEnd.Store(g.end)
-	w.dirty, w.first = true, w.next
-	w.buf = w.buf[:batchHeaderSize]
-	s.metrics.logBytes.Add(float64(size))
-	s.sinceFlush.Add(size)
+	l.supply.end.Store(g.end)
+	t.dirty, t.first = true, t.next
+	t.buf = t.buf[:batchHeaderSize]
+	l.s.metrics.logBytes.Add(float64(size))
+	l.s.rows.sinceFlush.Add(size)
 	return nil
 }
 
@@ -185,40 +241,38 @@ func (g *segment) noteBatch(h batchHeader, off, size int64) {
 	}
 }
 
-func (s *Store) syncLog() error {
-	w := &s.w
-	if !w.dirty {
+func (l *logWriter) syncLog() error {
+	t := &l.tail
+	if !t.dirty {
 		return nil
 	}
-	start := s.cfg.Now()
-	if err := w.seg.file.SyncData(); err != nil {
-		return s.fail("sync log", err)
+	start := l.s.cfg.Now()
+	if err := t.seg.file.SyncData(); err != nil {
+		return l.s.fail("sync log", err)
 	}
-	s.metrics.syncSeconds.Observe(s.cfg.Now().Sub(start).Seconds())
-	w.dirty, w.synced = false, w.next-1
+	l.s.metrics.syncSeconds.Observe(l.s.cfg.Now().Sub(start).Seconds())
+	t.dirty, t.synced = false, t.next-1
 	return nil
 }
 
-// runChunkQueue takes everything of the data replicas: it syncs the payloads of
-// seals before their records go to the log, so that a seal record never says
-// more than the disk holds, and small records of index chains do not wait for
-// bulk payload.
-func (s *Store) runChunkQueue() {
-	defer s.log1.close()
+// syncPayloads takes the items of data replicas: it syncs the payloads of seals
+// before their records are ready.
+func (l *logWriter) syncPayloads() {
+	defer l.ready.close()
 	var spare []item
 	for {
-		items, ok := s.chunkLog.take(spare)
+		items, ok := l.bulk.take(spare)
 		if !ok {
 			return
 		}
-		err := s.Failed()
+		err := l.s.Failed()
 		synced := map[*segment]bool{}
 		for i := range items {
 			for _, g := range items[i].seals {
 				if err == nil && !synced[g] {
 					synced[g] = true
 					if serr := g.file.SyncData(); serr != nil {
-						err = s.fail("sync chunks", serr)
+						err = l.s.fail("sync chunks", serr)
 					}
 				}
 			}
@@ -227,7 +281,7 @@ func (s *Store) runChunkQueue() {
 			}
 			items[i].seals = nil
 		}
-		s.log1.put(items...)
+		l.ready.put(items...)
 		clear(items)
 		spare = items
 	}
