@@ -92,7 +92,8 @@ func (c *Config) Validate() error {
 		seen[d.Store] = true
 	}
 	bad(c.Tablets < 0 || c.DataChains < 0, "a negative number of chains")
-	for _, d := range []time.Duration{c.Timing.Heartbeat, c.Timing.Tick, c.Timing.Apply, c.Timing.SilentAfter, c.Timing.StartGrace, c.Timing.StallAfter} {
+	t := c.Timing
+	for _, d := range []time.Duration{t.Heartbeat, t.Tick, t.Apply, t.SilentAfter, t.StartGrace, t.StallAfter} {
 		bad(d < 0, "a negative duration")
 	}
 	return errors.Join(errs...)

@@ -22,32 +22,8 @@ type metrics struct {
 
 func newMetrics(s *Server) (*metrics, error) {
 	m := &metrics{reg: s.cfg.Registerer}
-	gauge := func(name, help string, f func() float64) {
-		m.all = append(m.all, prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: help}, f))
-	}
-	gauge("catena_master_chains_below_factor", "Chains that lack a settled member on a live store which has confirmed the newest epoch. NaN while no map is known.", s.belowFactor)
-	gauge("catena_master_chains", "Chains of the cluster.", func() float64 { return s.count(func(st *state.State) int { return len(st.Chains) }) })
-	gauge("catena_master_chains_unwritable", "Chains with fewer than min_ack serving members.", func() float64 { return s.count(unwritable) })
-	gauge("catena_master_chains_syncing", "Chains with a joiner.", func() float64 { return s.count(syncing) })
-	gauge("catena_master_leader", "1 if a voter of this process leads.", func() float64 {
-		if s.leader() == nil {
-			return 0
-		}
-		return 1
-	})
-	gauge("catena_master_voters", "Voters of this process that live.", func() float64 { return float64(len(s.liveVoters())) })
-	gauge("catena_master_voters_missing", "Voters that are wanted (one a directory, up to three) and do not yet vote, hold all that was committed, and stand in the record that a start goes by. NaN while nobody leads.", s.votersMissing)
-	gauge("catena_master_map_version", "Version of the newest map published; 0 before the first.", func() float64 {
-		if cm := s.Map(); cm != nil {
-			return float64(cm.Version)
-		}
-		return 0
-	})
-	m.changes = prometheus.NewCounterVec(prometheus.CounterOpts{Name: "catena_master_changes_total", Help: "Commands that the driver had committed, by kind."}, []string{"kind"})
-	m.said = prometheus.NewCounterVec(prometheus.CounterOpts{Name: "catena_master_reports_total", Help: "Reports of replicas, by kind."}, []string{"kind"})
-	m.refused = prometheus.NewCounter(prometheus.CounterOpts{Name: "catena_master_changes_failed_total", Help: "Commands of the driver that were refused, or whose outcome is unknown."})
-	m.deaths = prometheus.NewCounter(prometheus.CounterOpts{Name: "catena_master_voter_deaths_total", Help: "Voters that died of an I/O error or a hanging disk."})
-	m.all = append(m.all, m.changes, m.said, m.refused, m.deaths)
+	m.addGauges(s)
+	m.addCounters()
 	if m.reg == nil {
 		return m, nil
 	}
@@ -59,6 +35,47 @@ func newMetrics(s *Server) (*metrics, error) {
 		}
 	}
 	return m, nil
+}
+
+func (m *metrics) addGauges(s *Server) {
+	gauge := func(name, help string, f func() float64) {
+		m.all = append(m.all, prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: help}, f))
+	}
+	gauge("catena_master_chains_below_factor",
+		"Chains that lack a settled member on a live store which has confirmed the newest epoch. NaN while no map is known.", s.belowFactor)
+	gauge("catena_master_chains", "Chains of the cluster.", func() float64 {
+		return s.count(func(st *state.State) int { return len(st.Chains) })
+	})
+	gauge("catena_master_chains_unwritable", "Chains with fewer than min_ack serving members.", func() float64 { return s.count(unwritable) })
+	gauge("catena_master_chains_syncing", "Chains with a joiner.", func() float64 { return s.count(syncing) })
+	gauge("catena_master_leader", "1 if a voter of this process leads.", func() float64 {
+		if s.leader() == nil {
+			return 0
+		}
+		return 1
+	})
+	gauge("catena_master_voters", "Voters of this process that live.", func() float64 { return float64(len(s.liveVoters())) })
+	gauge("catena_master_voters_missing",
+		"Voters that are wanted (one a directory, up to three) and do not yet vote, hold all that was committed, "+
+			"and stand in the record that a start goes by. NaN while nobody leads.", s.votersMissing)
+	gauge("catena_master_map_version", "Version of the newest map published; 0 before the first.", func() float64 {
+		if cm := s.Map(); cm != nil {
+			return float64(cm.Version)
+		}
+		return 0
+	})
+}
+
+func (m *metrics) addCounters() {
+	counter := func(name, help string) prometheus.CounterOpts { return prometheus.CounterOpts{Name: name, Help: help} }
+	m.changes = prometheus.NewCounterVec(counter("catena_master_changes_total",
+		"Commands that the driver had committed, by kind."), []string{"kind"})
+	m.said = prometheus.NewCounterVec(counter("catena_master_reports_total", "Reports of replicas, by kind."), []string{"kind"})
+	m.refused = prometheus.NewCounter(counter("catena_master_changes_failed_total",
+		"Commands of the driver that were refused, or whose outcome is unknown."))
+	m.deaths = prometheus.NewCounter(counter("catena_master_voter_deaths_total",
+		"Voters that died of an I/O error or a hanging disk."))
+	m.all = append(m.all, m.changes, m.said, m.refused, m.deaths)
 }
 
 func (m *metrics) unregister() {

@@ -141,36 +141,14 @@ func (s *Server) startVoters() error {
 	return nil
 }
 
-// openVoters opens the directories with files. If all recorded voters are here and
-// none has ever voted, nothing was ever committed: this is a first start, or
+// openVoters opens the directories with files. If all recorded voters are here
+// and none has ever voted, nothing was ever committed: this is a first start, or
 // one that was cut short, and those without files get them. Otherwise a
 // recorded voter without files has lost its votes and must not vote again.
 func (s *Server) openVoters() (fresh bool, err error) {
-	var empty []Dir
-	fresh = true
-	for _, d := range s.cfg.Dirs {
-		has, err := raftlog.Exists(d.FS)
-		if err != nil {
-			s.unusable[d.Store] = fmt.Errorf("master: voter %s: %w", d.Store, err)
-			continue
-		}
-		if !has {
-			empty = append(empty, d)
-			continue
-		}
-		v, err := s.openVoter(d)
-		if err != nil {
-			s.cfg.Logger.Error("a master's files cannot be used", "store", d.Store.String(), "err", err)
-			s.unusable[d.Store] = err
-			fresh = false
-			continue
-		}
-		s.voters[d.Store] = v
-		p, err := v.pristine()
-		if err != nil {
-			return false, err
-		}
-		fresh = fresh && p
+	empty, fresh, err := s.openThoseWithFiles()
+	if err != nil {
+		return false, err
 	}
 	here := func(id chain.StoreID) bool {
 		return s.unusable[id] == nil && slices.ContainsFunc(s.cfg.Dirs, func(d Dir) bool { return d.Store == id })
@@ -191,6 +169,37 @@ func (s *Server) openVoters() (fresh bool, err error) {
 		}
 	}
 	return fresh, nil
+}
+
+// openThoseWithFiles gives the directories that have none, and whether those that
+// have some could all be used and have never voted.
+func (s *Server) openThoseWithFiles() (empty []Dir, pristine bool, err error) {
+	pristine = true
+	for _, d := range s.cfg.Dirs {
+		has, err := raftlog.Exists(d.FS)
+		if err != nil {
+			s.unusable[d.Store] = fmt.Errorf("master: voter %s: %w", d.Store, err)
+			continue
+		}
+		if !has {
+			empty = append(empty, d)
+			continue
+		}
+		v, err := s.openVoter(d)
+		if err != nil {
+			s.cfg.Logger.Error("a master's files cannot be used", "store", d.Store.String(), "err", err)
+			s.unusable[d.Store] = err
+			pristine = false
+			continue
+		}
+		s.voters[d.Store] = v
+		p, err := v.pristine()
+		if err != nil {
+			return nil, false, err
+		}
+		pristine = pristine && p
+	}
+	return empty, pristine, nil
 }
 
 // Close stops everything. What was committed is on disk.
