@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/cockroachdb/pebble/v2"
 	"github.com/stretchr/testify/require"
 
 	"catena/chain"
@@ -264,4 +265,21 @@ func TestRowsOfADamagedManifestAreRebuilt(t *testing.T) {
 	// The log alone does not say what was committed: the chain does.
 	require.EqualValues(t, 50, int(all[0].Applied.Seq)+len(all[0].Entries))
 	require.NoError(t, s.Close())
+}
+
+// Damaged rows end the store while Open still reads them, if a goroutine of
+// Pebble's meets them first: Open says damaged all the same.
+func TestDamageAtOpenIsToldWhoeverMeetsItFirst(t *testing.T) {
+	for name, err := range map[string]error{
+		"Open":      pebble.ErrCorruption,
+		"Pebble":    &Error{Kind: ErrFailed, Op: "read rows", Err: pebble.ErrCorruption},
+		"the store": &Error{Kind: ErrDamaged, Op: "read position", Err: pebble.ErrCorruption},
+	} {
+		err = openError("d", err)
+		require.ErrorIs(t, err, ErrDamaged, name)
+		require.ErrorIs(t, err, pebble.ErrCorruption, name)
+	}
+	err := openError("d", &Error{Kind: ErrFailed, Op: "write log", Err: vfs.ErrIO})
+	require.ErrorIs(t, err, ErrFailed)
+	require.NotErrorIs(t, err, ErrDamaged)
 }

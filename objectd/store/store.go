@@ -70,13 +70,16 @@ func Open(cfg Config) (*Store, error) {
 	return s, nil
 }
 
+// openError says what is wrong with the directory. Of rows that do not match their
+// checksums a goroutine of Pebble's may tell first, which ends the store while
+// Open still reads; damage they are either way.
 func openError(dir string, err error) error {
+	if pebble.IsCorruptionError(err) && !errors.Is(err, ErrDamaged) {
+		return &Error{Kind: ErrDamaged, Op: "open", Detail: dir, Err: err}
+	}
 	var e *Error
 	if errors.As(err, &e) {
 		return err
-	}
-	if pebble.IsCorruptionError(err) {
-		return &Error{Kind: ErrDamaged, Op: "open", Detail: dir, Err: err}
 	}
 	return fmt.Errorf("store: open %s: %w", dir, err)
 }
