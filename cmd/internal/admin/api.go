@@ -146,7 +146,8 @@ func (a *API) serve(ctx context.Context, r *http.Request) (any, error) {
 	}
 	methods, ok := routes[r.URL.Path]
 	if !ok {
-		return nil, fail(http.StatusNotFound, "not_found", "there is nothing at %.100q; there are %s, %s and %s", r.URL.Path, PathStatus, PathFactor, PathForce)
+		return nil, fail(http.StatusNotFound, "not_found", "there is nothing at %.100q; there are %s, %s and %s",
+			r.URL.Path, PathStatus, PathFactor, PathForce)
 	}
 	handle, ok := methods[r.Method]
 	if !ok {
@@ -175,7 +176,8 @@ func strict(body []byte, v any) error {
 	d := json.NewDecoder(bytes.NewReader(body))
 	d.DisallowUnknownFields()
 	if err := d.Decode(v); err != nil {
-		return fail(http.StatusBadRequest, "bad_request", "the body is not the JSON that is wanted: %s", strings.TrimPrefix(err.Error(), "json: "))
+		return fail(http.StatusBadRequest, "bad_request", "the body is not the JSON that is wanted: %s",
+			strings.TrimPrefix(err.Error(), "json: "))
 	}
 	if _, err := d.Token(); !errors.Is(err, io.EOF) {
 		return fail(http.StatusBadRequest, "bad_request", "the body has something after the JSON object")
@@ -227,18 +229,22 @@ func effects(c FactorChange) []string {
 	}
 	var out []string
 	if c.Grow > 0 {
-		out = append(out, fmt.Sprintf("%d chains grow, one member at a time: a new member is filled from the last one, and serves when it has everything. Reads and writes go on. It takes disk space for every copy.", c.Grow))
+		out = append(out, fmt.Sprintf("%d chains grow, one member at a time: a new member is filled from the last one, and serves "+
+			"when it has everything. Reads and writes go on. It takes disk space for every copy.", c.Grow))
 	}
 	if c.Shrink > 0 {
-		out = append(out, fmt.Sprintf("%d chains shrink, one member at a time, down to %d. Reads and writes go on; a copy that is dropped is gone.", c.Shrink, c.To))
+		out = append(out, fmt.Sprintf("%d chains shrink, one member at a time, down to %d. Reads and writes go on; "+
+			"a copy that is dropped is gone.", c.Shrink, c.To))
 	}
 	switch c.To {
 	case 1:
 		out = append(out, "Every object then has a single copy: a lost disk loses what is on it, for good.")
 	case 2:
-		out = append(out, "Every object then has two copies: losing one disk loses nothing, but chains with a member on it take no writes until another disk takes its place.")
+		out = append(out, "Every object then has two copies: losing one disk loses nothing, "+
+			"but chains with a member on it take no writes until another disk takes its place.")
 	default:
-		out = append(out, fmt.Sprintf("Every object then has %d copies. A write is acknowledged when all members that serve have synced it; a chain with fewer than %d takes no writes.", c.To, c.MinAck))
+		out = append(out, fmt.Sprintf("Every object then has %d copies. A write is acknowledged when all members that serve have "+
+			"synced it; a chain with fewer than %d takes no writes.", c.To, c.MinAck))
 	}
 	return out
 }
@@ -258,7 +264,8 @@ func (a *API) force(ctx context.Context, access string, body []byte) (any, error
 		return nil, err
 	}
 	in.Reason = fmt.Sprintf("%s (by %s, %s)", strings.TrimSpace(in.Reason), access, a.cfg.Now().UTC().Format(time.RFC3339))
-	log := a.cfg.Log.With("chain", in.Chain, "epoch", in.Epoch.String(), "replica", in.Replica.String(), "reason", in.Reason, "access_key", access)
+	log := a.cfg.Log.With("chain", in.Chain, "epoch", in.Epoch.String(), "replica", in.Replica.String(),
+		"reason", in.Reason, "access_key", access)
 	log.Warn("an operator orders a forced start, which may lose acknowledged writes")
 	if err := a.cfg.Cluster.Force(ctx, in); err != nil {
 		log.Warn("the forced start was not made", "err", err)

@@ -56,7 +56,9 @@ var errAgain = errors.New("this very request was made already: sign it anew")
 // it apart is all signed: who, when, what.
 func (o *once) first(r *http.Request, access string, body []byte, now time.Time) error {
 	sum := sha256.Sum256(body)
-	id := sha256.Sum256([]byte(access + "\n" + r.Header.Get("X-Amz-Date") + "\n" + r.Header.Get("Date") + "\n" + r.Header.Get(nonceHeader) + "\n" + r.Method + "\n" + r.RequestURI + "\n" + string(sum[:])))
+	id := sha256.Sum256([]byte(strings.Join([]string{
+		access, r.Header.Get("X-Amz-Date"), r.Header.Get("Date"), r.Header.Get(nonceHeader), r.Method, r.RequestURI, string(sum[:]),
+	}, "\n")))
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	for k, at := range o.seen {
@@ -98,7 +100,8 @@ func (s signatures) check(r *http.Request, body []byte) (access string, err erro
 	case err != nil:
 		return "", err
 	case res.Kind != sigv4.AuthHeader:
-		return "", errors.New("the request is not signed: it needs an Authorization header of Signature Version 4, service " + Service + ", made with the cluster's keys")
+		return "", errors.New("the request is not signed: it needs an Authorization header of Signature Version 4, service " +
+			Service + ", made with the cluster's keys")
 	case res.Payload.Kind != sigv4.PayloadHash || res.Payload.SHA256 != sha256.Sum256(body):
 		return "", errBody
 	}

@@ -105,7 +105,9 @@ func answerError(status int, answer []byte) error {
 
 func (c Client) sign(req *http.Request, path string, body []byte) {
 	sum := sha256.Sum256(body)
-	unsigned := sigv4.Unsigned{Method: req.Method, Target: path, Host: req.URL.Host, Fields: head.Fields{{Name: nonceHeader, Value: rand.Text()}}}
+	unsigned := sigv4.Unsigned{
+		Method: req.Method, Target: path, Host: req.URL.Host, Fields: head.Fields{{Name: nonceHeader, Value: rand.Text()}},
+	}
 	if len(body) > 0 {
 		unsigned.Fields = append(unsigned.Fields, head.Field{Name: "content-type", Value: "application/json"})
 	}
