@@ -195,6 +195,13 @@ type origin struct {
 	act  action
 }
 
+// frontier is the states of one distance from the first, with their places in
+// the explorer's origin.
+type frontier struct {
+	worlds []world
+	ids    []uint32
+}
+
 // search goes through the states by their distance from the first.
 func (x *explorer) search(o ExploreOptions, res *Explored) {
 	end := time.Time{}
@@ -206,57 +213,64 @@ func (x *explorer) search(o ExploreOptions, res *Explored) {
 		res.Err, res.Story = err, []string{"while the chain begins", "violation: " + err.Error()}
 		return
 	}
-	frontier, ids := []world{first}, []uint32{0}
-	x.seen[x.hash(&first)] = struct{}{}
-	x.origin = append(x.origin, origin{})
-	var acts []action
-	for len(frontier) > 0 {
-		var next []world
-		var nextIDs []uint32
-		for i := range frontier {
-			w := &frontier[i]
-			acts = x.choices(w, acts[:0])
-			if o.backwards {
-				slices.Reverse(acts)
-			}
-			for _, a := range acts {
-				res.Transitions++
-				n, err := x.after(w, a)
-				if err != nil {
-					res.Err, res.Depth = err, res.Depth+1
-					res.Story = x.story(ids[i], a)
-					return
-				}
-				h := x.hash(&n)
-				if _, ok := x.seen[h]; ok {
-					continue
-				}
-				x.seen[h] = struct{}{}
-				next = append(next, n)
-				nextIDs = append(nextIDs, uint32(len(x.origin)))
-				x.origin = append(x.origin, origin{from: ids[i], act: a})
-				if o.Calm > 0 && len(x.origin)%o.Calm == 0 {
-					if done, err := x.calm(n); err != nil {
-						res.Err, res.Depth = err, res.Depth+1
-						res.Story = x.story(ids[i], append([]action{a}, done...)...)
-						return
-					}
-					res.Calmed++
-				}
+	var here frontier
+	x.note(&here, first, x.hash(&first), origin{})
+	for len(here.worlds) > 0 {
+		var next frontier
+		for i := range here.worlds {
+			if !x.expand(&here.worlds[i], here.ids[i], o, res, &next) {
+				return
 			}
 			if o.States > 0 && len(x.origin) >= o.States || i%256 == 0 && !end.IsZero() && time.Now().After(end) {
 				return
 			}
 		}
-		frontier, ids = next, nextIDs
-		if len(frontier) > 0 {
+		here = next
+		if len(here.worlds) > 0 {
 			res.Depth++
 		}
 		if o.Progress != nil {
-			o.Progress(res.Depth, len(x.origin), len(frontier))
+			o.Progress(res.Depth, len(x.origin), len(here.worlds))
 		}
 	}
 	res.Exhausted = true
+}
+
+// note adds a state that was not seen before.
+func (x *explorer) note(to *frontier, w world, h index.Hash, from origin) {
+	x.seen[h] = struct{}{}
+	to.worlds, to.ids = append(to.worlds, w), append(to.ids, uint32(len(x.origin)))
+	x.origin = append(x.origin, from)
+}
+
+// expand tries everything that may happen in a state, and adds what is new to
+// next. False: it broke an invariant, and res says how.
+func (x *explorer) expand(w *world, id uint32, o ExploreOptions, res *Explored, next *frontier) bool {
+	x.acts = x.choices(w, x.acts[:0])
+	if o.backwards {
+		slices.Reverse(x.acts)
+	}
+	for _, a := range x.acts {
+		res.Transitions++
+		n, err := x.after(w, a)
+		if err != nil {
+			res.Err, res.Depth, res.Story = err, res.Depth+1, x.story(id, a)
+			return false
+		}
+		h := x.hash(&n)
+		if _, ok := x.seen[h]; ok {
+			continue
+		}
+		x.note(next, n, h, origin{from: id, act: a})
+		if o.Calm > 0 && len(x.origin)%o.Calm == 0 {
+			if done, err := x.calm(n); err != nil {
+				res.Err, res.Depth, res.Story = err, res.Depth+1, x.story(id, append([]action{a}, done...)...)
+				return false
+			}
+			res.Calmed++
+		}
+	}
+	return true
 }
 
 // story tells again how a state was reached, and what its last steps lead to.
@@ -307,6 +321,9 @@ type explorer struct {
 	entries   map[entryKey]*index.Entry
 	steps     map[stepKey]*xstep
 	planned   map[planKey]uint32
+
+	// acts is the room for the choices of the state that is expanded.
+	acts []action
 
 	// bench is the one cluster to which the invariants are put.
 	bench *indexCluster
