@@ -53,7 +53,8 @@ type downLink struct {
 	// endAtOpen is the end of this log when the stream began: everything that was
 	// ever committed without the receiver's knowledge lies at or before it.
 	endAtOpen uint64
-	free      int64
+	// free is the least free space from the receiver down, in bytes, as it said last.
+	free int64
 	// next is the first entry not sent; what lies between received and next is in flight.
 	next uint64
 	// What the last Append said, so that news is sent and nothing else.
@@ -270,6 +271,10 @@ func (r *Replica) owes(l *downLink) bool {
 	case l.state == linkStuck:
 		return false
 	case l.state != linkStreaming:
+		return true
+	case l.free <= 0:
+		// Creates are refused on its word, so it is asked until there is room again:
+		// on a quiet chain nothing else would bring the news.
 		return true
 	case l.joiner:
 		return l.durable < r.durable || !l.whole

@@ -148,6 +148,52 @@ func TestFullMemberRefusesCreates(t *testing.T) {
 	}
 }
 
+// Room that came back was told only with the next entry, and creates, which a
+// head refuses until it is told, were for many chains all that would have come.
+func TestRoomIsToldOnAQuietChain(t *testing.T) {
+	for full := byte(1); full <= 3; full++ {
+		p := serving(t, 1)
+		p.r[rid(1)].machine = spacious{p.m[rid(1)]}
+		p.step(rid(full), Free{Bytes: 0})
+		p.step(rid(1), Propose{ID: 50, Command: "a"}) // the ack brings the news
+		p.run()
+		p.pass(chain.Second)
+		p.step(rid(1), Propose{ID: 51, Command: create{"b"}})
+		p.run()
+		require.Equal(t, chain.RefusedFull, p.replies[51].Err.(*chain.Refusal).Kind)
+		p.pass(10 * chain.Second)
+		require.Empty(t, p.reported(chain.ReportUnreachable), "a full member that answers is no silent one")
+		p.step(rid(full), Free{Bytes: 1 << 30})
+		p.pass(chain.Second)
+		p.step(rid(1), Propose{ID: 52, Command: create{"c"}})
+		p.run()
+		require.Equal(t, "ok", p.replies[52].Answer, "member %d", full)
+	}
+}
+
+// The same of a joiner, whose source refuses nothing by itself.
+func TestRoomOfAJoinerIsToldOnAQuietChain(t *testing.T) {
+	p := serving(t, 1)
+	p.configure(conf(2, 1, 2), 1, 2)
+	p.pass(1200 * chain.Millisecond)
+	p.r[rid(1)].machine = spacious{p.m[rid(1)]}
+	c := conf(3, 1, 2)
+	c.Syncing = []chain.ReplicaID{rid(3)}
+	p.configure(c, 1, 2, 3)
+	p.pass(1200 * chain.Millisecond)
+	p.step(rid(3), Free{Bytes: 0})
+	p.step(rid(1), Propose{ID: 50, Command: "a"})
+	p.pass(chain.Second)
+	p.step(rid(1), Propose{ID: 51, Command: create{"b"}})
+	p.run()
+	require.Equal(t, chain.RefusedFull, p.replies[51].Err.(*chain.Refusal).Kind)
+	p.step(rid(3), Free{Bytes: 1 << 30})
+	p.pass(chain.Second)
+	p.step(rid(1), Propose{ID: 52, Command: create{"c"}})
+	p.run()
+	require.Equal(t, "ok", p.replies[52].Answer)
+}
+
 func TestEntryFromTheFutureIsHeldBack(t *testing.T) {
 	p := serving(t, 1)
 	wall := p.now.WallMs

@@ -56,3 +56,31 @@ func TestDiskWithoutRoomForItsLog(t *testing.T) {
 		})
 	}
 }
+
+// A disk is full for a while, and creates are refused. When there is room again
+// they are taken within seconds, on chains too where nothing else happens.
+func TestRoomComesBackOnAQuietStore(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		ctx := bounded(t)
+		c := build(t, Config{})
+		l, w := begin(t, c, seed(t))
+		p := c.Process()
+		for _, d := range c.Disks() {
+			d.Fill(0)
+			time.Sleep(2 * time.Second)
+			refused := 0
+			for range 40 {
+				if !l.Write(ctx, p) {
+					refused++
+				}
+			}
+			require.NotZero(t, refused, "disk %s is full", d.Name)
+			d.Fill(-1)
+			time.Sleep(3 * time.Second)
+			for range 40 {
+				require.True(t, l.Write(ctx, p), "disk %s has room again", d.Name)
+			}
+		}
+		finish(t, c, l, w)
+	})
+}
