@@ -154,3 +154,26 @@ func TestDiskWithoutRoomForItsLogIsAway(t *testing.T) {
 		synctest.Wait()
 	})
 }
+
+// The directory of a disk was removed under the running node: the disk was said
+// to be full, for ever. Nobody need ask for space for it to be noticed.
+func TestDiskWhoseDirectoryIsRemovedIsGivenUp(t *testing.T) {
+	bubbletest.Run(t, func(t *testing.T) {
+		h := newHost(t, 3)
+		n := h.start()
+		n.SetMap(chainsOn(1, 1, on(0), on(1), on(2)))
+		order(t, n, on(0), 1)
+		require.NoError(t, h.mems[1].RemoveAll("/d/store"))
+		began := time.Now()
+		for h.master.why(disk1(1)) == nil {
+			require.Less(t, time.Since(began), 3*time.Second)
+			time.Sleep(100 * time.Millisecond)
+		}
+		require.ErrorContains(t, h.master.why(disk1(1)), "its directory is gone")
+		require.False(t, h.master.info(disk1(1)).Full)
+		n.SetMap(chainsOn(2, 2, on(0), on(2)))
+		order(t, n, on(0), 3)
+		h.stop()
+		synctest.Wait()
+	})
+}

@@ -55,7 +55,8 @@ func (r *role) startMasters(context.Context) error {
 		Now: func() chain.Instant { return r.clock.Now().Mono }, OnVoters: r.recordVoters, Logger: r.Log, Registerer: r.Metrics,
 	}
 	for _, u := range r.Identity.Plan().Use {
-		fs, err := raftlog.InDir(r.fs, filepath.Join(u.Path, raftFolder))
+		held := vfs.Held{FS: r.fs, Intact: func() error { return r.Identity.Intact(u.Store) }}
+		fs, err := raftlog.InDir(held, filepath.Join(u.Path, raftFolder))
 		if err != nil {
 			return fmt.Errorf("directory %s: %w", u.Path, err)
 		}

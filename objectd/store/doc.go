@@ -21,6 +21,8 @@
 //   - The first failed write or sync ends the store: OnFail is called once,
 //     every later call gives ErrFailed at once, nothing is tried again, and the
 //     process lives on. A full disk is not a failure.
+//   - A store whose directory is removed or replaced under it ends as well, when
+//     Free looks next; it makes and removes nothing in the directory that came.
 //   - What a crash left behind is never read as something acknowledged, also
 //     when a segment has been used many times.
 //

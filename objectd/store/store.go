@@ -3,11 +3,9 @@ package store
 import (
 	"errors"
 	"fmt"
-	"io"
 	"path/filepath"
 	"sync"
 	"sync/atomic"
-	"time"
 
 	"github.com/cockroachdb/pebble/v2"
 
@@ -20,7 +18,7 @@ import (
 type Store struct {
 	cfg     Config
 	metrics *metrics
-	lock    io.Closer
+	lock    vfs.Lock
 	failure failure
 	closing atomic.Bool
 
@@ -100,6 +98,8 @@ func (s *Store) open() error {
 		return err
 	}
 	s.lock = lock
+	f = vfs.Held{FS: f, Intact: lock.Intact}
+	s.cfg.FS = f
 	if err := s.claim(); err != nil {
 		return err
 	}
@@ -217,39 +217,6 @@ func (s *Store) EndInstall(k Key, applied index.Applied) error {
 	case <-s.failure.done:
 		return s.Failed()
 	}
-}
-
-// freeReading is what Free said last: asking the file system costs a system call.
-type freeReading struct {
-	mu    sync.Mutex
-	at    time.Time
-	bytes int64
-}
-
-// readFreeEvery is how old what Free says may be.
-const readFreeEvery = 250 * time.Millisecond
-
-// Free is the space left for creates, in bytes; 0 or less means full. What
-// deletes, flushes and the next segment of the log need is kept back.
-func (s *Store) Free() int64 {
-	s.free.mu.Lock()
-	defer s.free.mu.Unlock()
-	now := s.cfg.Now()
-	if !s.free.at.IsZero() && now.Sub(s.free.at) < readFreeEvery {
-		return s.free.bytes
-	}
-	u, err := s.cfg.FS.Usage(s.cfg.Dir)
-	if err != nil || s.segs == nil {
-		return 0
-	}
-	reserve := s.cfg.ReserveBytes
-	if reserve == 0 {
-		reserve = min(max(int64(u.Total)/50, 64<<20), 1<<30)
-	}
-	n, _ := s.segs.count()
-	s.free.at = now
-	s.free.bytes = int64(u.Available) + int64(n[segFree])*s.cfg.SegmentSize - reserve - s.cfg.SegmentSize
-	return s.free.bytes
 }
 
 // Stats describes the store now.

@@ -2,7 +2,6 @@ package vfs
 
 import (
 	"fmt"
-	"io"
 	"strings"
 	"sync"
 	"syscall"
@@ -140,9 +139,9 @@ func (h *Hook) SyncDir(dir string) error {
 }
 
 // Lock implements FS.
-func (h *Hook) Lock(name string) (c io.Closer, err error) {
-	err = h.do(Op{Kind: OpLock, Name: name}, func() (err error) { c, err = h.FS.Lock(name); return err })
-	return c, err
+func (h *Hook) Lock(name string) (l Lock, err error) {
+	err = h.do(Op{Kind: OpLock, Name: name}, func() (err error) { l, err = h.FS.Lock(name); return err })
+	return l, err
 }
 
 // Usage implements FS.

@@ -2,7 +2,6 @@ package vfs
 
 import (
 	"fmt"
-	"io"
 	"io/fs"
 	"math/rand/v2"
 	"path"
@@ -283,7 +282,7 @@ func (m *Mem) SyncDir(dir string) error {
 }
 
 // Lock implements FS.
-func (m *Mem) Lock(name string) (io.Closer, error) {
+func (m *Mem) Lock(name string) (Lock, error) {
 	f, err := m.OpenRW(name)
 	if err != nil {
 		if f, err = m.Create(name); err != nil {
@@ -297,13 +296,32 @@ func (m *Mem) Lock(name string) (io.Closer, error) {
 	if m.locks[key] {
 		return nil, fmt.Errorf("%w: %s", ErrLocked, name)
 	}
+	n, err := m.find("lock", name)
+	if err != nil {
+		return nil, err
+	}
 	m.locks[key] = true
-	return memLock{m, key}, nil
+	return memLock{m, key, n}, nil
 }
 
 type memLock struct {
-	m   *Mem
-	key string
+	m    *Mem
+	key  string
+	node *memNode
+}
+
+// Intact implements Lock.
+func (l memLock) Intact() error {
+	l.m.mu.Lock()
+	defer l.m.mu.Unlock()
+	n, err := l.m.find("stat", l.key)
+	if err != nil {
+		return moved(l.key, err)
+	}
+	if n != l.node {
+		return ErrMoved
+	}
+	return nil
 }
 
 // Close releases the lock.
@@ -315,9 +333,12 @@ func (l memLock) Close() error {
 }
 
 // Usage implements FS.
-func (m *Mem) Usage(string) (Usage, error) {
+func (m *Mem) Usage(name string) (Usage, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	if _, err := m.find("statfs", name); err != nil {
+		return Usage{}, err
+	}
 	if m.capacity == 0 {
 		return Usage{Total: 1 << 40, Available: 1<<40 - uint64(m.used)}, nil
 	}

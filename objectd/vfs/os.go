@@ -3,7 +3,6 @@ package vfs
 import (
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
 	"slices"
@@ -119,7 +118,7 @@ func (o *OS) SyncDir(dir string) error {
 }
 
 // Lock implements FS with flock, which ends with the process.
-func (o *OS) Lock(name string) (io.Closer, error) {
+func (o *OS) Lock(name string) (Lock, error) {
 	abs, err := filepath.Abs(name)
 	if err != nil {
 		return nil, err
@@ -148,6 +147,22 @@ type osLock struct {
 	fs   *OS
 	name string
 	f    *os.File
+}
+
+// Intact implements Lock. While the file is open nobody else gets its inode.
+func (l *osLock) Intact() error {
+	held, err := l.f.Stat()
+	if err != nil {
+		return moved(l.name, err)
+	}
+	now, err := os.Lstat(l.name)
+	if err != nil {
+		return moved(l.name, err)
+	}
+	if !os.SameFile(held, now) {
+		return ErrMoved
+	}
+	return nil
 }
 
 // Close releases the lock.

@@ -103,9 +103,14 @@ func (p pebbleFS) PathJoin(elem ...string) string { return filepath.Join(elem...
 func (p pebbleFS) PathDir(path string) string     { return filepath.Dir(path) }
 func (p pebbleFS) Unwrap() pvfs.FS                { return nil }
 
+// GetDiskUsage never tells the error: to Pebble it would be one of a flush or
+// compaction, and it says nothing about space. Pebble keeps its last reading.
 func (p pebbleFS) GetDiskUsage(path string) (pvfs.DiskUsage, error) {
 	u, err := p.fs.Usage(path)
-	return pvfs.DiskUsage{AvailBytes: u.Available, TotalBytes: u.Total, UsedBytes: u.Total - u.Available}, err
+	if err != nil {
+		return pvfs.DiskUsage{}, pvfs.ErrUnsupported
+	}
+	return pvfs.DiskUsage{AvailBytes: u.Available, TotalBytes: u.Total, UsedBytes: u.Total - u.Available}, nil
 }
 
 type pebbleInfo struct{ i Info }

@@ -39,8 +39,9 @@ type FS interface {
 	SyncDir(dir string) error
 	// Lock takes an exclusive lock on a file, which it creates if need be. It
 	// does not wait: a lock held by anybody, this process included, is ErrLocked.
-	Lock(name string) (io.Closer, error)
-	// Usage tells the space of the file system that holds name.
+	Lock(name string) (Lock, error)
+	// Usage tells the space of the file system that holds name. An error says
+	// nothing about space.
 	Usage(name string) (Usage, error)
 }
 

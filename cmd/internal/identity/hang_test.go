@@ -80,6 +80,8 @@ func TestAnOrphanWritesIntoNoDirectoryThatCameInThePlaceOfItsOwn(t *testing.T) {
 			r := formed(t, d)
 			s := open(t, d)
 			replace(t, d[0])
+			require.ErrorIs(t, s.Intact(r.Stores[0].ID), errMoved)
+			require.NoError(t, s.Intact(r.Stores[1].ID))
 			before := map[string]string{}
 			if _, err := os.Stat(d[0]); err == nil {
 				before = tree(t, d[0])

@@ -161,6 +161,10 @@ func (s *Set) begin(next Record) []Use {
 	return writeOrder(p)
 }
 
+// Intact makes sure that a DIR of this process is still the directory that it
+// opened. Whoever makes files in it by name asks this first.
+func (s *Set) Intact(id chain.StoreID) error { return s.lockOf(id).intact() }
+
 func (s *Set) lockOf(id chain.StoreID) *lock {
 	s.mu.Lock()
 	defer s.mu.Unlock()
