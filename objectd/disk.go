@@ -113,12 +113,14 @@ func (d *disk) leave() { d.life.RUnlock() }
 
 // close closes the store when nobody uses it any more. A disk that fails, before
 // or meanwhile, is not waited for: it may never answer, and nothing on it counts.
+// Nor is space waited for, by the store or by an actor whose entry it should write.
 func (d *disk) close() error {
 	if d.st == nil {
 		return nil
 	}
 	done := make(chan error, 1)
 	go func() {
+		d.st.BeginClose()
 		d.running.Wait()
 		d.life.Lock()
 		d.closed = true

@@ -1,6 +1,8 @@
 package objectd
 
 import (
+	"errors"
+
 	"catena/chain"
 	"catena/objectd/store"
 )
@@ -60,9 +62,9 @@ func (a *actor) fail(err error) {
 }
 
 // lose notes why the replica cannot go on, unless that is its disk's end, of
-// which the master hears otherwise.
+// which the master hears otherwise, or the node's: that loses nothing.
 func (a *actor) lose(err error) {
-	if a.disk.ended() {
+	if a.disk.ended() || errors.Is(err, store.ErrClosed) {
 		return
 	}
 	a.node.cfg.Logger.Error("a replica ended", "chain", a.addr.chain, "replica", a.addr.replica.String(), "err", err)

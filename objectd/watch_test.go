@@ -9,6 +9,7 @@ import (
 	"catena/chain"
 	"catena/chain/tablet"
 	"catena/objectd/bubbletest"
+	"catena/objectd/store"
 
 	"github.com/stretchr/testify/require"
 )
@@ -97,6 +98,31 @@ func TestStallCountsLooksWithoutProgress(t *testing.T) {
 	})
 }
 
+// fillDisk gives a disk no more room and writes until its log waits for some.
+func fillDisk(t *testing.T, h *host, n *Node, i int) {
+	t.Helper()
+	learned := order(t, n, on(0), 1).Time
+	h.mems[i].SetCapacity(1)
+	// Each entry takes a block of the log, and what is made already takes some more.
+	ctx, cancel := context.WithCancel(context.Background())
+	filled := make(chan struct{})
+	defer func() { cancel(); <-filled }()
+	go func() {
+		defer close(filled)
+		for i := uint64(1); ctx.Err() == nil; i++ {
+			a, _ := n.Propose(ctx, indexChain, on(0), &tablet.Command{
+				Op: chain.OpID{9, byte(i >> 8), byte(i)}, Learned: learned, Stamp: max(learned, 1), Tablet: 1, Generation: 1,
+				Bucket: chain.BucketID{7}, Action: &tablet.SetBucket{Row: tablet.BucketRow{Generation: i}},
+			})
+			learned = max(learned, a.Time)
+			time.Sleep(time.Millisecond)
+		}
+	}()
+	for !n.disks[disk1(i)].st.Starving() {
+		time.Sleep(10 * time.Millisecond)
+	}
+}
+
 // A disk without room for its log held up its chains, and their reads, for as
 // long as there was none. It works, so it is not given up: it counts as away
 // until there is room.
@@ -105,28 +131,10 @@ func TestDiskWithoutRoomForItsLogIsAway(t *testing.T) {
 		h := newHost(t, 3)
 		n := h.start()
 		n.SetMap(chainsOn(1, 1, on(0), on(1), on(2)))
-		learned := order(t, n, on(0), 1).Time
+		order(t, n, on(0), 1)
 		time.Sleep(time.Minute)
 		require.Empty(t, h.master.hungry(disk1(1)))
-		h.mems[1].SetCapacity(1)
-		// Each entry takes a block of the log, and what is made already takes some more.
-		ctx, cancel := context.WithCancel(context.Background())
-		defer cancel()
-		filled := make(chan struct{})
-		go func() {
-			defer close(filled)
-			for i := uint64(1); ctx.Err() == nil; i++ {
-				a, _ := n.Propose(ctx, indexChain, on(0), &tablet.Command{
-					Op: chain.OpID{9, byte(i >> 8), byte(i)}, Learned: learned, Stamp: max(learned, 1), Tablet: 1, Generation: 1,
-					Bucket: chain.BucketID{7}, Action: &tablet.SetBucket{Row: tablet.BucketRow{Generation: i}},
-				})
-				learned = max(learned, a.Time)
-				time.Sleep(time.Millisecond)
-			}
-		}()
-		for !n.disks[disk1(1)].st.Starving() {
-			time.Sleep(10 * time.Millisecond)
-		}
+		fillDisk(t, h, n, 1)
 		began := time.Now()
 		for h.master.hungry(disk1(1)) == "" {
 			require.Less(t, time.Since(began), 20*time.Second)
@@ -137,8 +145,6 @@ func TestDiskWithoutRoomForItsLogIsAway(t *testing.T) {
 		time.Sleep(10 * time.Second)
 		require.Equal(t, told, h.master.tells(disk1(1)), "nor is it said to be alive meanwhile")
 		require.NoError(t, h.master.why(disk1(1)), "it has not failed")
-		cancel()
-		<-filled
 		// The masters take it out of its chains: the others go on.
 		n.SetMap(chainsOn(2, 2, on(0), on(2)))
 		order(t, n, on(0), 3)
@@ -153,6 +159,39 @@ func TestDiskWithoutRoomForItsLogIsAway(t *testing.T) {
 		h.stop()
 		synctest.Wait()
 	})
+}
+
+// A node that stops while a disk has no room waited for room, for ever.
+func TestStopDoesNotWaitForRoom(t *testing.T) {
+	for stage := range 3 { // at once; while the disk is not yet away; when the chains go on without it
+		bubbletest.Run(t, func(t *testing.T) {
+			h := newHost(t, 3)
+			n := h.start()
+			n.SetMap(chainsOn(1, 1, on(0), on(1), on(2)))
+			fillDisk(t, h, n, 1)
+			time.Sleep(time.Duration(stage) * 10 * time.Second)
+			members := []chain.ReplicaID{on(0), on(1), on(2)}
+			if stage == 2 {
+				members = []chain.ReplicaID{on(0), on(2)}
+				n.SetMap(chainsOn(2, 2, members...))
+				order(t, n, on(0), 3)
+			}
+			began := time.Now()
+			h.stop()
+			require.Less(t, time.Since(began), 2*time.Second)
+			require.NoError(t, h.master.why(disk1(1)), "it has not failed")
+			require.Zero(t, h.master.lost(on(1), indexChain)+h.master.lost(on(1), dataChain), "nor lost anything")
+			synctest.Wait()
+			// With room it opens, and the chains go on with it.
+			h.mems[1].SetCapacity(1 << 30)
+			n = h.start()
+			require.NoError(t, n.disks[disk1(1)].failed())
+			n.SetMap(chainsOn(3, 3, members...))
+			order(t, n, on(0), 4)
+			h.stop()
+			synctest.Wait()
+		})
+	}
 }
 
 // The directory of a disk was removed under the running node: the disk was said
@@ -175,5 +214,21 @@ func TestDiskWhoseDirectoryIsRemovedIsGivenUp(t *testing.T) {
 		order(t, n, on(0), 3)
 		h.stop()
 		synctest.Wait()
+	})
+}
+
+// What a store refuses because it closes is no loss of the replica's.
+func TestAReplicaOfAStoreThatClosesIsNotLost(t *testing.T) {
+	bubbletest.Run(t, func(t *testing.T) {
+		h := newHost(t, 3)
+		n := h.start()
+		n.SetMap(chainsOn(1, 1, on(0), on(1), on(2)))
+		order(t, n, on(0), 1)
+		r := n.lookup(address{indexChain, on(1)}).base()
+		r.box.post(storeError{&store.Error{Kind: store.ErrClosed, Op: "apply"}})
+		synctest.Wait()
+		require.True(t, r.ended.Load())
+		require.Zero(t, h.master.lost(on(1), indexChain))
+		h.stop()
 	})
 }

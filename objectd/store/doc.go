@@ -23,6 +23,8 @@
 //     process lives on. A full disk is not a failure.
 //   - A store whose directory is removed or replaced under it ends as well, when
 //     Free looks next; it makes and removes nothing in the directory that came.
+//   - Close waits for no space: on a full disk what was not acknowledged is
+//     refused, in order, and what the rows lack the next Open takes from the log.
 //   - What a crash left behind is never read as something acknowledged, also
 //     when a segment has been used many times.
 //

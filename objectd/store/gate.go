@@ -41,8 +41,8 @@ func (g *gate) flushed() {
 	}
 }
 
-// wait blocks while the gate is shut; it fails if failed is closed meanwhile.
-func (g *gate) wait(failed <-chan struct{}) error {
+// wait blocks while the gate is shut; it gives up when failed is closed, or left.
+func (g *gate) wait(failed, left <-chan struct{}) error {
 	g.mu.Lock()
 	open := g.open
 	g.mu.Unlock()
@@ -56,5 +56,7 @@ func (g *gate) wait(failed <-chan struct{}) error {
 		return nil
 	case <-failed:
 		return ErrFailed
+	case <-left:
+		return closedFull("apply rows")
 	}
 }

@@ -188,6 +188,7 @@ func (s *Store) openUnlessFailed(dir string, opts *pebble.Options) (*pebble.DB, 
 func (s *Store) rowsBackgroundError(err error) {
 	if vfs.IsNoSpace(err) {
 		s.cfg.Logger.Warn("no space to flush rows", slog.Any("error", err))
+		s.leaving.rowsLackRoom()
 		return
 	}
 	s.fail("flush or compact rows", err)
@@ -221,7 +222,9 @@ func exists(f vfs.FS, name string) (bool, error) {
 // commitRows applies one batch. after runs when the rows show it, before any
 // later batch computes its replay position.
 func (s *Store) commitRows(b *pebble.Batch, after func()) error {
-	if err := s.rows.gate.wait(s.failure.done); err != nil {
+	if err := s.rows.gate.wait(s.failure.done, s.leaving.noRoom); errors.Is(err, ErrClosed) {
+		return err
+	} else if err != nil {
 		return s.Failed()
 	}
 	s.rows.mu.Lock()
@@ -262,7 +265,8 @@ func (s *Store) flushRows() error {
 	return s.learnFloor()
 }
 
-// flushed returns when everything in the rows now is durable, or the store failed.
+// flushed returns when everything in the rows now is durable, or the store failed,
+// or closes and has no room for them.
 func (s *Store) flushed() error {
 	var flushed <-chan struct{}
 	err := s.guardRows("flush rows", func() (err error) { flushed, err = s.rows.db.AsyncFlush(); return err })
@@ -272,6 +276,8 @@ func (s *Store) flushed() error {
 	select {
 	case <-flushed:
 		return nil
+	case <-s.leaving.noRoom:
+		return closedFull("flush rows")
 	case <-s.failure.done:
 		return s.Failed()
 	}

@@ -134,6 +134,9 @@ func (s *Store) durable(r *replica, e *index.Entry) (pendingEntry, error) {
 		if p, ok := r.find(e); ok {
 			return p, nil
 		}
+		if s.log.dropped.Load() {
+			return pendingEntry{}, closedFull("apply")
+		}
 		if r.queued == 0 {
 			return pendingEntry{}, &Error{Kind: ErrInvalid, Op: "apply", Key: r.key, Detail: "the entry is not in the log, or was applied"}
 		}
@@ -159,7 +162,7 @@ func (s *Store) replica(op string, k Key, kind chain.Kind) (*replica, error) {
 	return r, nil
 }
 
-// wakeAll lets everybody who waits for an entry see that the store failed.
+// wakeAll lets everybody who waits for an entry see that the log has ended.
 func (s *Store) wakeAll() {
 	for _, r := range s.replicaList() {
 		r.mu.Lock()

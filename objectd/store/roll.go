@@ -29,16 +29,17 @@ type supply struct {
 }
 
 // next gives the prepared segment or makes one. On a full disk it waits: what
-// was accepted must be written, and removals free space.
+// was accepted must be written, and removals free space. A store that closes
+// waits no longer: the error is ErrClosed.
 func (p *supply) next() (*segment, error) {
 	g, err := p.take()
 	if errors.Is(err, ErrFull) {
 		g, err = p.await(err)
 	}
-	if err != nil {
-		return nil, p.s.fail("make segment", err)
+	if err != nil && !errors.Is(err, ErrClosed) {
+		err = p.s.fail("make segment", err)
 	}
-	return g, nil
+	return g, err
 }
 
 // await tries until there is a segment, and says so when that begins and when it
@@ -53,6 +54,8 @@ func (p *supply) await(full error) (*segment, error) {
 		select {
 		case <-p.s.failure.done:
 			return nil, p.s.Failed()
+		case <-p.s.leaving.begun:
+			return nil, closedFull("make segment")
 		case <-p.freed:
 		case <-time.After(200 * time.Millisecond):
 		}
@@ -161,6 +164,7 @@ func (l *logWriter) roll() error {
 		if err := l.s.mark(t.seg, t.synced); err != nil {
 			return err
 		}
+		t.seg = nil // nothing stands behind a mark, nor a second one
 		l.supply.rolled.Store(true)
 	}
 	g, err := l.supply.next()

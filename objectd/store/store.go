@@ -21,6 +21,7 @@ type Store struct {
 	lock    vfs.Lock
 	failure failure
 	closing atomic.Bool
+	leaving *leaving
 
 	segs        *segments
 	log         *logWriter
@@ -51,7 +52,7 @@ func Open(cfg Config) (*Store, error) {
 	cfg.setDefaults()
 	s := &Store{
 		cfg: cfg, replicas: map[Key]*replica{}, pins: pins{count: map[uint64]int{}},
-		failure: failure{done: make(chan struct{})}, rows: rowDB{gate: newGate(16 * cfg.MemTableBytes)},
+		failure: failure{done: make(chan struct{})}, leaving: newLeaving(), rows: rowDB{gate: newGate(16 * cfg.MemTableBytes)},
 	}
 	s.log, s.maintenance = newLogWriter(s), newMaintenance(s)
 	s.metrics = newMetrics(cfg.Registerer, cfg.StoreID.String()[:8], s)
@@ -114,60 +115,6 @@ func (s *Store) open() error {
 		return err
 	}
 	return s.recover()
-}
-
-// release gives back what Open took. A Pebble that failed is never closed: its
-// Close may wait for ever; and its directory stays locked, because its
-// goroutines may still write there.
-func (s *Store) release() error {
-	var errs []error
-	if !s.failure.ended.Load() && s.rows.db != nil {
-		errs = append(errs, s.closeRows())
-	}
-	if s.segs != nil {
-		errs = append(errs, s.segs.close())
-	}
-	if s.lock != nil && !s.failure.ended.Load() {
-		errs = append(errs, s.lock.Close())
-	}
-	s.metrics.close()
-	return errors.Join(errs...)
-}
-
-// Close syncs and flushes what was appended and applied, and releases the
-// directory. Readers must be closed before. A failed store is only dropped.
-func (s *Store) Close() error {
-	if s.closing.Swap(true) {
-		return &Error{Kind: ErrClosed, Op: "close"}
-	}
-	s.log.stop()
-	s.maintenance.stop()
-	var err error
-	if !s.failure.ended.Load() {
-		s.maintenance.mu.Lock()
-		err = s.flushRows()
-		s.maintenance.mu.Unlock()
-	}
-	err = errors.Join(err, s.release())
-	if ferr := s.Failed(); ferr != nil {
-		return ferr
-	}
-	return err
-}
-
-// closeRows closes Pebble. If the disk fails meanwhile, Pebble's Close may wait
-// for ever for a goroutine of its own that has ended: it is left alone then.
-func (s *Store) closeRows() error {
-	db := s.rows.db
-	s.rows.db = nil
-	done := make(chan error, 1)
-	go func() { done <- s.guardRows("close rows", db.Close) }()
-	select {
-	case err := <-done:
-		return err
-	case <-s.failure.done:
-		return s.Failed()
-	}
 }
 
 // Replicas tells what Open found, ordered by key. Call it once, before

@@ -1,7 +1,9 @@
 package store
 
 import (
+	"errors"
 	"sync"
+	"sync/atomic"
 
 	"catena/chain"
 )
@@ -18,7 +20,8 @@ const maxBatch = 1 << 20
 //   - A done gets nil only when its records are synced, and visible (complete).
 //   - Records are numbered without gaps. A segment's end mark is written when all
 //     its records are durable, and nothing into the next one before the mark is.
-//   - After a failed write or sync nothing more is written.
+//   - After a failed write or sync nothing more is written, nor when the store
+//     closed while the log waited for space.
 type logWriter struct {
 	s *Store
 	// bulk takes the items of data replicas, ready those of index replicas, and
@@ -27,6 +30,10 @@ type logWriter struct {
 	bulk, ready *queue
 	tail        tail
 	supply      supply
+	// dropped: the store closed while the log waited for space. Invariant: after
+	// that nothing is written or made visible, so that nothing later is there without
+	// what came before it.
+	dropped atomic.Bool
 	// running are the goroutines of both queues.
 	running sync.WaitGroup
 }
@@ -115,24 +122,83 @@ func group(items []item) int {
 
 // commit makes a group durable and then visible, and calls its dones.
 func (l *logWriter) commit(items []item) {
-	err := l.s.Failed()
-	if err == nil {
-		err = l.write(items)
-	}
-	if err == nil {
-		err = l.s.complete(items, l.tail.synced)
-	}
+	n, err := l.publish(items)
 	for i := range items {
 		it := &items[i]
-		if it.done == nil {
-			continue
-		}
-		if it.err != nil {
+		switch {
+		case it.done == nil:
+		case it.err != nil:
 			it.done(it.err)
-		} else {
+		case i < n:
+			it.done(nil)
+		default:
 			it.done(err)
 		}
 	}
+}
+
+// publish makes a group durable and visible. It gives how many items of it are,
+// all unless there is an error: when the space ends while the store closes, those
+// that are durable are visible too.
+func (l *logWriter) publish(items []item) (n int, err error) {
+	if err := l.ended(); err != nil {
+		return 0, err
+	}
+	werr := l.write(items)
+	n, last := len(items), l.tail.synced
+	switch {
+	case errors.Is(werr, ErrClosed):
+		l.drop()
+		n, last = l.durable(items)
+	case werr != nil:
+		return 0, werr
+	}
+	if n == 0 {
+		return 0, werr
+	}
+	if err := l.s.complete(items[:n], last); err != nil {
+		if errors.Is(err, ErrClosed) {
+			l.drop()
+		}
+		return 0, err
+	}
+	return n, werr
+}
+
+// durable counts the first items whose records are all synced, and gives the
+// last of these records.
+func (l *logWriter) durable(items []item) (n int, last uint64) {
+	last = l.s.completed.Load()
+	for ; n < len(items); n++ {
+		if items[n].err != nil {
+			continue
+		}
+		end := last
+		for i := range items[n].recs {
+			if end = items[n].recs[i].no; end == 0 || end > l.tail.synced {
+				return n, last
+			}
+		}
+		last = end
+	}
+	return n, last
+}
+
+// ended is why nothing is written any more.
+func (l *logWriter) ended() error {
+	if l.dropped.Load() {
+		return closedFull("append")
+	}
+	return l.s.Failed()
+}
+
+// drop ends the log without a failure.
+func (l *logWriter) drop() {
+	if l.dropped.Swap(true) {
+		return
+	}
+	l.s.cfg.Logger.Warn("the store closes: what waited for space is refused, and not written")
+	l.s.wakeAll()
 }
 
 // write makes the records of a group and has them durable.
