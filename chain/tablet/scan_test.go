@@ -35,8 +35,23 @@ func naive(keys []string, a AskList) (items []string) {
 	return items
 }
 
+// The least key behind a common prefix is listed, and whatever begins with it.
+func TestListGoesOnRightBehindACommonPrefix(t *testing.T) {
+	w := newWorld(t)
+	keys := []string{"a/x", "a/y", "a0", "a0b", "a1"}
+	for i, k := range keys {
+		w.mustOK(w.cmd(k, inline(i+1, "x")))
+	}
+	var got []string
+	for _, it := range w.ask("", AskList{Delimiter: "/", Max: 10}).List.Items {
+		got = append(got, it.Key)
+	}
+	require.Equal(t, []string{"a/", "a0", "a0b", "a1"}, got)
+}
+
 func TestListAgainstNaive(t *testing.T) {
-	chars := []string{"a", "b", "/", "\xff", "\x00", "-", "//"}
+	// 0 follows /: where a listing goes on behind a common prefix.
+	chars := []string{"a", "b", "/", "0", "\xff", "\x00", "-", "//"}
 	word := rapid.Custom(func(t *rapid.T) string {
 		return strings.Join(rapid.SliceOfN(rapid.SampledFrom(chars), 1, 5).Draw(t, "word"), "")
 	})
