@@ -106,6 +106,25 @@ func TestADamagedLogIsNamedAndDoneWithout(t *testing.T) {
 	})
 }
 
+// A log that was cut off behind its header looks like one that was just made: the
+// voter would have forgotten whom it voted for, and what it acknowledged.
+func TestAVoterWhoseLogWasCutOffDoesNotVote(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, 3)
+		w.start()
+		w.stop()
+		f, err := w.disks[1].mem.OpenRW("raft/log-0000000000000001")
+		require.NoError(t, err)
+		require.NoError(t, f.Truncate(100))
+		require.NoError(t, f.Close())
+		w.start()
+		defer w.stop()
+		require.Contains(t, fmt.Sprint(w.srv.Status().Voters), "has lost its records")
+		require.EqualValues(t, 2, w.metric("catena_master_voters"))
+		require.NoError(t, w.srv.SetFactor(t.Context(), 2))
+	})
+}
+
 func TestTheLogOfAnotherClusterIsRefused(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, 3)

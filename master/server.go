@@ -144,7 +144,8 @@ func (s *Server) startVoters() error {
 // openVoters opens the directories with files. If all recorded voters are here
 // and none has ever voted, nothing was ever committed: this is a first start, or
 // one that was cut short, and those without files get them. Otherwise a
-// recorded voter without files has lost its votes and must not vote again.
+// recorded voter without files, or with nothing in them, has lost its votes and
+// must not vote again.
 func (s *Server) openVoters() (fresh bool, err error) {
 	empty, fresh, err := s.openThoseWithFiles()
 	if err != nil {
@@ -168,7 +169,33 @@ func (s *Server) openVoters() (fresh bool, err error) {
 			s.unusable[d.Store] = fmt.Errorf("master: voter %s has lost its files", d.Store)
 		}
 	}
-	return fresh, nil
+	if fresh {
+		return true, nil
+	}
+	return false, s.dropBlank()
+}
+
+// dropBlank leaves out the recorded voters whose files are there and hold nothing
+// any more, a log that was cut off for one: they have lost their votes too.
+func (s *Server) dropBlank() error {
+	for _, id := range s.cfg.Recorded {
+		v := s.voters[id]
+		if v == nil {
+			continue
+		}
+		blank, err := v.blank()
+		if err != nil {
+			return err
+		}
+		if !blank {
+			continue
+		}
+		s.unusable[id] = fmt.Errorf("master: voter %s has lost its records: its log holds nothing", id)
+		s.cfg.Logger.Error("a master's files cannot be used", "store", id.String(), "err", s.unusable[id])
+		delete(s.voters, id)
+		v.stop()
+	}
+	return nil
 }
 
 // openThoseWithFiles gives the directories that have none, and whether those that

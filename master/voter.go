@@ -116,6 +116,17 @@ func (v *voter) pristine() (bool, error) {
 	return last <= 1 && term <= 1 && len(snaps) == 0, err
 }
 
+// blank reports that the voter holds nothing at all. No recorded voter does once
+// any has run: the first configuration is on every disk before that.
+func (v *voter) blank() (bool, error) {
+	last, err := v.log.LastIndex()
+	if err != nil || last > 0 {
+		return false, err
+	}
+	snaps, err := v.log.Snapshots().List()
+	return len(snaps) == 0, err
+}
+
 // bootstrap writes the first configuration, unless it is there.
 func (s *Server) bootstrap(v *voter, voters []chain.StoreID) error {
 	var c raft.Configuration
