@@ -1,6 +1,7 @@
 package store
 
 import (
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -10,29 +11,33 @@ import (
 	"catena/objectd/vfs"
 )
 
-// freeConfig is a store whose clock stands still until it is moved.
-func freeConfig(fs vfs.FS, now *time.Time) Config {
+// secondsClock stands still until seconds are added.
+type secondsClock struct{ atomic.Int64 }
+
+func (c *secondsClock) now() time.Time { return time.Unix(1+c.Load(), 0) }
+
+func freeConfig(fs vfs.FS, c *secondsClock) Config {
 	cfg := testConfig(fs)
-	cfg.Now = func() time.Time { return *now }
+	cfg.Now = c.now
 	return cfg
 }
 
 // An error of asking for space was taken for "full". One that may pass says nothing.
 func TestAPassingErrorOfUsageIsNotAFullDisk(t *testing.T) {
 	f := vfs.NewFault(vfs.NewMem())
-	now := time.Unix(1, 0)
-	s, err := Open(freeConfig(f, &now))
+	var clock secondsClock
+	s, err := Open(freeConfig(f, &clock))
 	require.NoError(t, err)
 	free := s.Free()
 	require.Positive(t, free)
 	f.Fail(vfs.OpUsage, nil, 0, true, syscall.ENOMEM)
-	now = now.Add(time.Second)
+	clock.Add(1)
 	require.Equal(t, free, s.Free(), "the last reading stands")
 	require.Positive(t, f.Hits())
 	require.NoError(t, s.Failed())
 	require.NoError(t, s.Close())
 
-	s, err = Open(freeConfig(f, &now)) // it never gave an answer
+	s, err = Open(freeConfig(f, &clock)) // it never gave an answer
 	require.NoError(t, err)
 	require.Positive(t, s.Free())
 	require.NoError(t, appendAll(s, created(), mark(1)))
@@ -45,8 +50,8 @@ func TestAPassingErrorOfUsageIsNotAFullDisk(t *testing.T) {
 func TestAStoreWhoseDirectoryGoesEnds(t *testing.T) {
 	for _, again := range []bool{false, true} {
 		mem := vfs.NewMem()
-		now := time.Unix(1, 0)
-		cfg := freeConfig(mem, &now)
+		var clock secondsClock
+		cfg := freeConfig(mem, &clock)
 		told := make(chan error, 1)
 		cfg.OnFail = func(err error) { told <- err }
 		s, err := Open(cfg)
@@ -58,7 +63,7 @@ func TestAStoreWhoseDirectoryGoesEnds(t *testing.T) {
 			require.NoError(t, vfs.WriteFile(mem, "d", lockFile, nil))
 		}
 		require.NoError(t, s.Failed(), "nobody looked yet")
-		now = now.Add(time.Second)
+		clock.Add(1)
 		s.Free()
 		require.ErrorIs(t, s.Failed(), ErrFailed)
 		require.ErrorContains(t, <-told, "its directory is gone")
