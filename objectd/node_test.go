@@ -33,6 +33,19 @@ func order(t *testing.T, n *Node, r chain.ReplicaID, op byte) tablet.Answer {
 	return tablet.Answer{}
 }
 
+// removes waits until a data chain takes requests: its head may still install the
+// configuration when the index chain has ordered something.
+func removes(t *testing.T, n *Node, head chain.ReplicaID) {
+	t.Helper()
+	for range 100 {
+		if n.RemoveChunks(context.Background(), dataChain, head, []chain.ChunkID{{Ordinal: 1 << 20}}) == nil {
+			return
+		}
+		time.Sleep(100 * time.Millisecond)
+	}
+	t.Fatal("the chain takes no requests")
+}
+
 // putChunk writes a chunk through the head.
 func putChunk(t *testing.T, n *Node, head chain.ReplicaID, e uint64, id byte, content []byte) chain.ChunkID {
 	t.Helper()
@@ -187,6 +200,7 @@ func TestEveryWaiterIsAnswered(t *testing.T) {
 				n := h.start()
 				n.SetMap(chainsOn(1, 1, on(0), on(1), on(2)))
 				order(t, n, on(0), 1)
+				removes(t, n, on(0))
 				// The tail hears nothing any more, so that requests wait.
 				n.cfg.Switch.detach(address{indexChain, on(2)})
 				n.cfg.Switch.detach(address{dataChain, on(2)})
