@@ -113,7 +113,7 @@ func (r *run) cutAll(d *disks) error {
 }
 
 // LoseRunning takes each directory's disk away in turn under the running
-// server, `rounds` times over, once by the shutdown ioctl and once by
+// server, `rounds` times over, by the shutdown ioctl and, every other time, by
 // truncating the backing file with the caches dropped. The server must serve
 // on; then an empty file system in its place is filled again.
 func LoseRunning(ctx context.Context, cfg Config, rounds int) (Result, error) {
@@ -132,7 +132,7 @@ func LoseRunning(ctx context.Context, cfg Config, rounds int) (Result, error) {
 	defer func() { r.srv.Kill() }()
 	err = r.inTurn(ctx, rounds, func(n, i int, role string) error {
 		lose, how := d.loops[i].PowerCut, "shutdown"
-		if ((n-1)/len(d.loops))%2 == 1 {
+		if (n-1)%2 == 1 { // both kinds in one round, the other way round in the next
 			lose, how = d.loops[i].TruncateBacking, "truncated"
 		}
 		if err := r.loseRunning(ctx, d, i, lose); err != nil {

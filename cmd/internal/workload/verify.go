@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"slices"
 	"sync"
+	"time"
 
 	"github.com/minio/minio-go/v7"
 )
@@ -16,6 +17,10 @@ import (
 // ErrContradiction is in every error of Verify that says the store has lost,
 // changed or invented data, as opposed to not answering.
 var ErrContradiction = errors.New("workload: contradicts what was acknowledged")
+
+// ErrUnanswered is in every error of Verify that says the store lives, and does
+// not answer for what it has acknowledged, however often it is asked.
+var ErrUnanswered = errors.New("workload: refuses to answer for what was acknowledged")
 
 // Verify reads every key and the whole listing, and returns everything that
 // contradicts what was acknowledged. After it, each key's state is certain.
@@ -30,9 +35,36 @@ func (l *Load) Verify(ctx context.Context) error {
 		return fmt.Errorf("workload: requests do not end: %w", err)
 	}
 	if err := l.settle(ctx); err != nil {
-		return failed("a write after the fault", err)
+		return l.lasting(ctx, "a write after the fault", err, func() error { return l.settle(ctx) })
 	}
 	return l.verifyAll(ctx)
+}
+
+// lasting names what did not succeed, and whether it ever would have. To fail
+// once is a failure also if it is answered later; only a server that refuses
+// for as long as the patience lasts has broken its word by it. A full disk, a
+// connection that breaks, and the caller's end are no refusals.
+func (l *Load) lasting(ctx context.Context, what string, err error, again func() error) error {
+	for begin := time.Now(); refuses(err); {
+		if waited := time.Since(begin); waited >= l.cfg.Patience {
+			return fmt.Errorf("%w: %s, for %s: %w", ErrUnanswered, what, waited.Round(time.Second), err)
+		}
+		select {
+		case <-ctx.Done():
+			return failed(what, errors.Join(err, ctx.Err()))
+		case <-time.After(min(500*time.Millisecond, l.cfg.Patience/4)):
+		}
+		last := err
+		if err = again(); err == nil {
+			return failed(what, fmt.Errorf("answered only after %s: %w", time.Since(begin).Round(time.Millisecond), last))
+		}
+	}
+	return failed(what, err)
+}
+
+func refuses(err error) bool {
+	status := minio.ToErrorResponse(err).StatusCode
+	return status >= http.StatusInternalServerError && status != http.StatusInsufficientStorage
 }
 
 // failed names what did not succeed. A bucket that is not there was lost: nobody
@@ -55,7 +87,7 @@ func (l *Load) settle(ctx context.Context) error {
 func (l *Load) verifyAll(ctx context.Context) error {
 	listed, err := l.list(ctx)
 	if err != nil {
-		return failed("list", err)
+		return l.lasting(ctx, "list", err, func() error { _, err := l.list(ctx); return err })
 	}
 	var mu sync.Mutex
 	var errs []error
@@ -109,13 +141,22 @@ func (l *Load) list(ctx context.Context) (map[string]int64, error) {
 	return got, nil
 }
 
+func (l *Load) get(ctx context.Context, key string) ([]byte, error) {
+	body, _, _, err := l.core.GetObject(ctx, l.cfg.Bucket, key, minio.GetObjectOptions{})
+	if err != nil {
+		return nil, err
+	}
+	defer body.Close()
+	return io.ReadAll(body)
+}
+
 func (l *Load) verifyKey(ctx context.Context, w *writer, key string, listed map[string]int64) error {
 	states := w.keys[key]
 	size, isListed := listed[key]
-	body, _, _, err := l.core.GetObject(ctx, l.cfg.Bucket, key, minio.GetObjectOptions{})
+	got, err := l.get(ctx, key)
 	if err != nil {
 		if minio.ToErrorResponse(err).StatusCode != http.StatusNotFound {
-			return fmt.Errorf("workload: get %s: %w", key, err)
+			return l.lasting(ctx, "get "+key, err, func() error { _, err := l.get(ctx, key); return err })
 		}
 		if !slices.ContainsFunc(states, Version.Absent) {
 			return fmt.Errorf("%w: LOST %s: acknowledged %v, now absent", ErrContradiction, key, states)
@@ -125,11 +166,6 @@ func (l *Load) verifyKey(ctx context.Context, w *writer, key string, listed map[
 		}
 		w.keys[key] = []Version{{}}
 		return nil
-	}
-	defer body.Close()
-	got, err := io.ReadAll(body)
-	if err != nil {
-		return fmt.Errorf("workload: get %s: %w", key, err)
 	}
 	v, err := matches(got, states)
 	if err != nil {

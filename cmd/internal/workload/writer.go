@@ -8,6 +8,7 @@ import (
 	"math/rand/v2"
 	"net/http"
 	"sync"
+	"time"
 
 	"github.com/minio/minio-go/v7"
 	"github.com/minio/minio-go/v7/pkg/credentials"
@@ -29,6 +30,9 @@ type Config struct {
 	Seed    uint64
 	// Idle waits until the server has no request in progress. Required by Verify.
 	Idle func(context.Context) error
+	// Patience is how long Verify goes on asking what the server refuses to answer,
+	// before that counts as ErrUnanswered; 20 s when 0.
+	Patience time.Duration
 }
 
 // Load is a set of writers with what they know. Its methods are called one at a time.
@@ -53,6 +57,9 @@ type writer struct {
 
 // New makes a load. It does not talk to the server yet.
 func New(cfg Config) (*Load, error) {
+	if cfg.Patience == 0 {
+		cfg.Patience = 20 * time.Second
+	}
 	l := &Load{cfg: cfg}
 	if err := l.Connect(cfg.Endpoint); err != nil {
 		return nil, err
