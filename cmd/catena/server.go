@@ -78,6 +78,9 @@ func serve(ctx context.Context, env environment, l config.Loaded, signals <-chan
 	for _, w := range l.Warnings {
 		log.Warn(w)
 	}
+	if err := checkAddresses(l.Config); err != nil {
+		return err
+	}
 	set, k, err := openDirs(log, l.Config)
 	if err != nil {
 		return err
