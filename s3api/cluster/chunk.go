@@ -110,8 +110,8 @@ func (w *writer) open(ctx context.Context, k *chunk) error {
 	}
 }
 
-// isFull reports that there is no space, which no waiting brings back: the
-// client is told at once instead of after all tries.
+// isFull reports that there is no space. It comes back, but seldom within a
+// request: the client is told at once instead of after all tries.
 func isFull(err error) bool {
 	var r *chain.Refusal
 	return errors.As(err, &r) && r.Kind == chain.RefusedFull
