@@ -1,6 +1,7 @@
 package objectd
 
 import (
+	"log/slog"
 	"slices"
 	"strings"
 	"sync"
@@ -108,6 +109,7 @@ type host struct {
 	// hang, if set, holds up the syncs of that disk's log.
 	hang   []atomic.Pointer[chan struct{}]
 	clock  fakeClock
+	log    *slog.Logger // nil: nobody reads it
 	master *fakeMaster
 	node   *Node
 }
@@ -135,7 +137,7 @@ func newHost(t *testing.T, disks int) *host {
 }
 
 func (h *host) config() Config {
-	c := Config{Master: h.master, Clock: &h.clock, SegmentSize: 256 << 10, CacheBytes: 1 << 20}
+	c := Config{Master: h.master, Clock: &h.clock, SegmentSize: 256 << 10, CacheBytes: 1 << 20, Logger: h.log}
 	for i, d := range h.disks {
 		c.Disks = append(c.Disks, DiskConfig{ID: disk1(i), FS: d, Dir: "/d/store"})
 	}
