@@ -145,7 +145,7 @@ func (g *Group) watch(ctx context.Context, signals <-chan os.Signal, first, forc
 		select {
 		case s := <-signals:
 			if n++; n == 1 {
-				g.log.Info("stopping: a second signal ends at once", "signal", s.String())
+				g.log.Info("stopping; a second signal would end it at once", "signal", s.String())
 				close(first)
 				continue
 			}
