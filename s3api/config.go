@@ -35,9 +35,9 @@ type Config struct {
 	// before it ends early and truncated, MaxListTime the time. Defaults 64, 10 s.
 	MaxListRounds int
 	MaxListTime   time.Duration
-	// InlineRead is up to how many bytes an object is read whole before it is
+	// WholeRead is up to how many bytes an object is read whole before it is
 	// answered, instead of streamed. Default 64 KiB.
-	InlineRead int64
+	WholeRead int64
 	// FrameSize is the size of the frames of a streamed answer. Default 256 KiB.
 	FrameSize int
 }
@@ -65,8 +65,8 @@ func (c Config) WithDefaults() Config {
 	if c.MaxListTime == 0 {
 		c.MaxListTime = 10 * time.Second
 	}
-	if c.InlineRead == 0 {
-		c.InlineRead = 64 << 10
+	if c.WholeRead == 0 {
+		c.WholeRead = 64 << 10
 	}
 	if c.FrameSize == 0 {
 		c.FrameSize = 256 << 10
@@ -86,8 +86,8 @@ func (c Config) Validate() error {
 	if c.MaxListRounds < 0 || c.MaxListTime < 0 {
 		errs = append(errs, errors.New("s3api: MaxListRounds and MaxListTime must not be negative"))
 	}
-	if c.InlineRead < 0 || c.InlineRead > 64<<20 || c.FrameSize < 0 || c.FrameSize > 64<<20 {
-		errs = append(errs, errors.New("s3api: InlineRead and FrameSize must be between 0 and 64 MiB"))
+	if c.WholeRead < 0 || c.WholeRead > 64<<20 || c.FrameSize < 0 || c.FrameSize > 64<<20 {
+		errs = append(errs, errors.New("s3api: WholeRead and FrameSize must be between 0 and 64 MiB"))
 	}
 	return errors.Join(errs...)
 }

@@ -45,7 +45,7 @@ func (a *API) getObject(ctx context.Context, req *edge.Request) (*edge.Response,
 		obj.Close()
 		return nil, a.fail(req, err)
 	}
-	if s.n <= a.cfg.InlineRead {
+	if s.n <= a.cfg.WholeRead {
 		r.Body, err = readWhole(body, s.n)
 		body.Close()
 		obj.Close()

@@ -71,7 +71,7 @@ func decodeRows(b []byte) (rows tablet.Rows, err error) {
 
 func testConfig(fs vfs.FS) Config {
 	return Config{FS: fs, Dir: "d", StoreID: testStore, SegmentSize: MinSegmentSize, MemTableBytes: 256 << 10,
-		InlineBytes: 64, ReserveBytes: 1, DecodeRows: decodeRows, forwardFrom: 1}
+		RowPayloadBytes: 64, ReserveBytes: 1, DecodeRows: decodeRows, forwardFrom: 1}
 }
 
 func open(t testing.TB, fs vfs.FS) *Store {

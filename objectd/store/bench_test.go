@@ -15,7 +15,7 @@ import (
 func benchStore(b *testing.B) *Store {
 	cfg := testConfig(vfs.NewOS())
 	cfg.Dir = b.TempDir() + "/d"
-	cfg.SegmentSize, cfg.MemTableBytes, cfg.InlineBytes = DefaultSegmentSize, 16<<20, 512
+	cfg.SegmentSize, cfg.MemTableBytes, cfg.RowPayloadBytes = DefaultSegmentSize, 16<<20, 512
 	s, err := Open(cfg)
 	require.NoError(b, err)
 	b.Cleanup(func() { require.NoError(b, s.Close()) })

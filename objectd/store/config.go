@@ -36,8 +36,8 @@ type Config struct {
 	Cache *Cache
 	// MemTableBytes is the size of one memtable of rows. 0: 16 MiB.
 	MemTableBytes int64
-	// InlineBytes is the longest payload that is kept in the rows themselves. 0: 512.
-	InlineBytes int
+	// RowPayloadBytes is the longest payload that is kept in the rows themselves. 0: 512.
+	RowPayloadBytes int
 	// ReserveBytes is the space that creates leave alone, so that deletes and
 	// compaction have room. 0: 2 % of the file system, 64 MiB to 1 GiB.
 	ReserveBytes int64
@@ -81,8 +81,8 @@ func (c *Config) setDefaults() {
 	def(&c.MemTableBytes, 16<<20)
 	def(&c.ReplayBytes, 64<<20)
 	def(&c.RetainBytes, 8<<20)
-	if c.InlineBytes == 0 {
-		c.InlineBytes = 512
+	if c.RowPayloadBytes == 0 {
+		c.RowPayloadBytes = 512
 	}
 	if c.forwardFrom == 0 {
 		c.forwardFrom = 4
@@ -114,8 +114,8 @@ func (c *Config) Validate() error {
 	if s := c.SegmentSize; s != 0 && (s < MinSegmentSize || s > MaxSegmentSize || s%vfs.BlockSize != 0) {
 		bad("SegmentSize %d is not a multiple of %d from %d to %d", s, vfs.BlockSize, MinSegmentSize, MaxSegmentSize)
 	}
-	if c.InlineBytes < 0 || c.InlineBytes > 64<<10 {
-		bad("InlineBytes %d is not from 0 to 65536", c.InlineBytes)
+	if c.RowPayloadBytes < 0 || c.RowPayloadBytes > 64<<10 {
+		bad("RowPayloadBytes %d is not from 0 to 65536", c.RowPayloadBytes)
 	}
 	if c.MemTableBytes < 0 || c.ReserveBytes < 0 || c.ReplayBytes < 0 || c.RetainBytes < 0 {
 		bad("a negative size")

@@ -122,7 +122,7 @@ func parsePlace(b []byte, inc uint64) (p place, err error) {
 // appendPayload encodes the value of a body row: short bytes themselves, longer
 // ones by their place, so that object bytes stay out of Pebble.
 func (s *Store) appendPayload(b []byte, h rowHead, payload []byte, at place) []byte {
-	if len(payload) <= s.cfg.InlineBytes {
+	if len(payload) <= s.cfg.RowPayloadBytes {
 		h.tag = tagPayload
 		return append(appendRowHead(b, h), payload...)
 	}
