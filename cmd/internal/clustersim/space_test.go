@@ -35,7 +35,9 @@ func TestDiskWithoutRoomForItsLog(t *testing.T) {
 				p := c.Process()
 				require.NoError(t, l.Verify(ctx, p))
 				require.NoError(t, p.WaitWriting(ctx))
-				// Files that it has already take some of the log: removals go on.
+				// Files that it has already take some of the log, as removals go on; with no
+				// room for its rows none of them is free again.
+				d.Fill(0)
 				stop = under(p, l, w)
 				for full := time.Now(); p.Masters.Status().BelowFactor == 0; time.Sleep(time.Second) {
 					require.Less(t, time.Since(full), 5*time.Minute, "a disk without room shows")
