@@ -1,10 +1,15 @@
 package clustersim
 
 import (
+	"context"
+	"encoding/binary"
 	"fmt"
 	"math/rand/v2"
 	"testing"
 	"time"
+
+	"catena/chain"
+	"catena/chain/tablet"
 
 	"github.com/stretchr/testify/require"
 )
@@ -35,27 +40,49 @@ func TestDiskWithoutRoomForItsLog(t *testing.T) {
 				p := c.Process()
 				require.NoError(t, l.Verify(ctx, p))
 				require.NoError(t, p.WaitWriting(ctx))
-				// Files that it has already take some of the log, as removals go on; with no
-				// room for its rows none of them is free again.
+				// Files that it has already take some of the log, with entries that a full
+				// store takes; with no room for its rows none of them is free again.
 				d.Fill(0)
 				stop = under(p, l, w)
-				for full := time.Now(); p.Masters.Status().BelowFactor == 0; time.Sleep(time.Second) {
-					require.Less(t, time.Since(full), 5*time.Minute, "a disk without room shows")
-				}
+				starve(t, p)
 				require.NoError(t, p.WaitWriting(ctx))
 				d.Fill(-1)
 				time.Sleep(time.Second)
 				stop()
 				require.NoError(t, l.Verify(ctx, p))
 				require.Zero(t, d.Hits(), "nothing has failed on it")
-				if victim == 0 {
-					// A voter of that disk that found no room is back after a restart.
-					require.NoError(t, c.Stop())
-					require.NoError(t, c.Start(ctx))
+				for back := time.Now(); p.Masters.Status().BelowFactor > 0; time.Sleep(time.Second) {
+					require.Less(t, time.Since(back), 5*time.Minute, "it joins its chains again")
 				}
+				// A master's voter on it that found no room is back after a restart.
+				require.NoError(t, c.Stop())
+				require.NoError(t, c.Start(ctx))
 				finish(t, c, l, w)
 			})
 		})
+	}
+}
+
+// starve writes generations of a bucket that nobody uses, until a disk has no
+// room for them.
+func starve(t *testing.T, p *Process) {
+	t.Helper()
+	learned := int64(0)
+	began := time.Now()
+	for gen := uint64(1); p.Masters.Status().BelowFactor == 0; gen++ {
+		require.Less(t, time.Since(began), 5*time.Minute, "a disk without room shows")
+		cmd := tablet.Command{
+			Learned: learned, Stamp: max(learned, 1), Bucket: chain.BucketID{0xEE},
+			Action: &tablet.SetBucket{Row: tablet.BucketRow{Generation: gen}},
+		}
+		binary.BigEndian.PutUint64(cmd.Op[:], gen)
+		ctx, cancel := context.WithTimeout(p.Context(), time.Second)
+		a, err := p.Client.Do(ctx, cmd.Owner(), cmd)
+		cancel()
+		if err == nil {
+			learned = a.Time
+		}
+		time.Sleep(time.Millisecond)
 	}
 }
 
