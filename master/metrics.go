@@ -46,7 +46,9 @@ func (m *metrics) addGauges(s *Server) {
 	gauge("catena_master_chains", "Chains of the cluster.", func() float64 {
 		return s.count(func(st *state.State) int { return len(st.Chains) })
 	})
-	gauge("catena_master_chains_unwritable", "Chains with fewer than min_ack serving members.", func() float64 { return s.count(unwritable) })
+	gauge("catena_master_chains_unwritable", "Chains of which fewer than min_ack members can serve.", func() float64 {
+		return s.count(func(st *state.State) int { return len(st.Unwritable(s.obs.confirm())) })
+	})
 	gauge("catena_master_chains_syncing", "Chains with a joiner.", func() float64 { return s.count(syncing) })
 	gauge("catena_master_leader", "1 if a voter of this process leads.", func() float64 {
 		if s.leader() == nil {
@@ -111,15 +113,6 @@ func (s *Server) count(f func(*state.State) int) float64 {
 		return 0
 	}
 	return float64(f(st))
-}
-
-func unwritable(st *state.State) (n int) {
-	for _, c := range st.Chains {
-		if !c.Config.Writable() {
-			n++
-		}
-	}
-	return n
 }
 
 func syncing(st *state.State) (n int) {

@@ -72,7 +72,7 @@ type ChainStatus struct {
 	state.Chain
 	// Next is what is done about it now, or what that waits for.
 	Next string
-	// Unwritable: fewer than min_ack members serve.
+	// Unwritable: fewer than min_ack members can serve.
 	Unwritable bool
 }
 
@@ -109,9 +109,9 @@ func (s *Server) Status() Status {
 	out.Cluster, out.Factor, out.Forced, out.Plan = st.Cluster, st.Factor, st.Forced, state.Describe(look.Commands)
 	out.Stores = s.storeStatus(st, obs)
 	out.Tablets, out.DataChains = len(st.Tablets), len(st.Chains)-len(st.Tablets)
-	out.Chains, out.Unwritable = len(st.Chains), unwritable(st)
+	out.Chains, out.Unwritable = len(st.Chains), len(st.Unwritable(s.obs.confirm()))
 	for _, c := range st.BelowFactor(s.obs.confirm()) {
-		out.Below = append(out.Below, chainStatus(c, look))
+		out.Below = append(out.Below, s.chainStatus(c, look))
 	}
 	out.BelowFactor = len(out.Below)
 	for _, c := range st.Chains {
@@ -152,8 +152,8 @@ func (s *Server) away(r *state.Store, obs state.Observed) *Away {
 	return out
 }
 
-func chainStatus(c *state.Chain, look state.Outlook) ChainStatus {
-	out := ChainStatus{Chain: *c, Unwritable: !c.Config.Writable(), Next: look.Waits[c.Config.Chain]}
+func (s *Server) chainStatus(c *state.Chain, look state.Outlook) ChainStatus {
+	out := ChainStatus{Chain: *c, Unwritable: !c.Writable(s.obs.confirm()), Next: look.Waits[c.Config.Chain]}
 	for _, cmd := range look.Commands {
 		if cmd.Change != nil && cmd.Change.Chain == c.Config.Chain {
 			out.Next = "next: " + cmd.String()

@@ -105,3 +105,25 @@ func TestAReplacedStoreIsNotAway(t *testing.T) {
 		require.Nil(t, w.statusOf(d.id).Away)
 	})
 }
+
+// With two disks of three gone the masters have no majority, and cannot take
+// anybody out of a chain. Status called every chain writable, by the frozen map.
+func TestChainsWithoutTheirMembersAreUnwritable(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, 3)
+		w.start()
+		defer w.stop()
+		w.waitFor("full", time.Second, w.full)
+		require.Zero(t, w.srv.Status().Unwritable)
+		w.fail(w.disks[0].id)
+		w.fail(w.disks[1].id)
+		time.Sleep(5 * time.Second)
+		st := w.srv.Status()
+		require.Zero(t, st.Leader)
+		require.Equal(t, st.Chains, st.Unwritable)
+		require.EqualValues(t, st.Chains, w.metric("catena_master_chains_unwritable"))
+		for _, c := range st.Below {
+			require.True(t, c.Unwritable)
+		}
+	})
+}

@@ -90,7 +90,7 @@ func printMasters(b *strings.Builder, st admin.Status) {
 	fmt.Fprintf(b, "masters: %d of %d voters ready", st.VotersReady, st.VotersWanted)
 	switch {
 	case st.Leader == "":
-		b.WriteString(", NONE LEADS")
+		b.WriteString(", NONE LEADS: no chain changes its members until most of the voters are back")
 	case st.VotersReady < st.VotersWanted:
 		b.WriteString("; no further disk may go until all are")
 	}

@@ -94,6 +94,28 @@ type Confirm struct {
 	Down func(chain.StoreID) bool
 }
 
+// Unwritable gives the chains of which fewer than min_ack members can serve,
+// whether or not the masters, who may lack a majority, could take the others out.
+func (st *State) Unwritable(by Confirm) (out []*Chain) {
+	for _, c := range st.Chains {
+		if !c.Writable(by) {
+			out = append(out, c)
+		}
+	}
+	return out
+}
+
+// Writable reports whether enough members can serve for the chain to take writes.
+func (c *Chain) Writable(by Confirm) bool {
+	up := 0
+	for _, r := range c.Config.Serving {
+		if !by.Down(r.Store) {
+			up++
+		}
+	}
+	return up >= int(c.Config.MinAck)
+}
+
 // BelowFactor gives the chains of which the replicas themselves do not say that
 // all is well: as many members as wanted serve, settled, on live stores, nobody
 // joins, and each member has installed the newest epoch.
