@@ -25,7 +25,7 @@ type Master interface {
 	StoreAlive(id chain.StoreID, info DiskInfo)
 	// StoreStarved takes StoreAlive's place while a disk, which is not broken, has
 	// had no room for its log for a while: nothing on it is acknowledged, or read,
-	// until there is.
+	// until there is. It is also the last word of one that ended for want of room.
 	StoreStarved(id chain.StoreID, reason string)
 	// StoreFailed says that a disk of this node has ended, and why.
 	StoreFailed(id chain.StoreID, err error)

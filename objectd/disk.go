@@ -8,6 +8,7 @@ import (
 
 	"catena/chain"
 	"catena/objectd/store"
+	"catena/objectd/vfs"
 )
 
 // disk is one store of the node.
@@ -94,6 +95,11 @@ func (n *Node) diskFailed(d *disk, err error) {
 	n.cfg.Logger.Error("store failed", "store", d.id.String(), "err", err)
 	for _, r := range n.of(d) {
 		n.retire(r.base())
+	}
+	if vfs.IsNoSpace(err) {
+		// What it holds is as good as before: it is opened again as it is.
+		n.cfg.Master.StoreStarved(d.id, fmt.Sprintf("it ended for want of room, and is back at the next start with room: %v", err))
+		return
 	}
 	n.cfg.Master.StoreFailed(d.id, err)
 }

@@ -10,6 +10,7 @@ import (
 	"catena/chain/tablet"
 	"catena/objectd/bubbletest"
 	"catena/objectd/store"
+	"catena/objectd/vfs"
 
 	"github.com/stretchr/testify/require"
 )
@@ -230,5 +231,30 @@ func TestAReplicaOfAStoreThatClosesIsNotLost(t *testing.T) {
 		require.True(t, r.ended.Load())
 		require.Zero(t, h.master.lost(on(1), indexChain))
 		h.stop()
+	})
+}
+
+// A store that cannot be opened for want of room is as good as it was: it is away,
+// not broken, and nobody may be told to empty its directory.
+func TestStoreWithoutRoomToOpenIsAway(t *testing.T) {
+	bubbletest.Run(t, func(t *testing.T) {
+		h := newHost(t, 3)
+		n := h.start()
+		n.SetMap(chainsOn(1, 1, on(0), on(1), on(2)))
+		order(t, n, on(0), 1)
+		h.stop()
+		h.disks[1].Fail(vfs.OpMutating, nil, 0, true, vfs.ErrNoSpace)
+		n = h.start()
+		require.Contains(t, h.master.hungry(disk1(1)), "want of room")
+		require.NoError(t, h.master.why(disk1(1)))
+		n.SetMap(chainsOn(2, 2, on(0), on(2)))
+		order(t, n, on(0), 2)
+		h.stop()
+		h.disks[1].Fail(0, nil, 0, false, nil)
+		h.start()
+		require.Empty(t, h.master.hungry(disk1(1)))
+		require.NoError(t, h.master.why(disk1(1)))
+		h.stop()
+		synctest.Wait()
 	})
 }

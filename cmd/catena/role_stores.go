@@ -146,7 +146,7 @@ func tellAway(a *admin.Store, away master.Away, c awayContext) {
 	case away.Broken:
 		a.Next = meaning + "; to replace it, start with an empty directory in the place of " + where
 	case c.used:
-		a.Next = meaning + "; it joins them again by itself when what keeps it away is over"
+		a.Next = meaning + "; it joins them again when what keeps it away is over"
 	default:
 		a.Next = fmt.Sprintf("%s; to have it back, start with %s as it was; to give it up, with an empty directory in its place", meaning, where)
 	}

@@ -100,7 +100,7 @@ func TestStatusOfARealServer(t *testing.T) {
 	starved.ID, starved.State = r.Identity.Plan().Use[0].Store, chain.StoreFailed
 	told := r.storesFor([]master.StoreStatus{starved}, measured{}, false)
 	require.Equal(t, "absent", told[0].State)
-	require.Contains(t, told[0].Next, "it joins them again by itself", "its directory is in use: nobody has to start anything")
+	require.Contains(t, told[0].Next, "it joins them again when", "its directory is in use: nobody has to start anything")
 
 	var b bytes.Buffer
 	require.NoError(t, printStatus(&b, st, false))
@@ -139,7 +139,7 @@ func TestWhatAnAbsenceMeans(t *testing.T) {
 		},
 		"starved": {
 			master.Away{For: time.Hour}, awayContext{complete: true, used: true},
-			"every chain has all its copies without it; it joins them again by itself when what keeps it away is over",
+			"every chain has all its copies without it; it joins them again when what keeps it away is over",
 			time.Time{},
 		},
 		"broken": {

@@ -33,7 +33,7 @@ func (s *Store) fail(op string, cause error) error {
 	s.failure.ended.Store(true)
 	close(s.failure.done)
 	s.failure.mu.Unlock()
-	s.cfg.Logger.Error("store failed; it is not used again until it is replaced", slog.String("op", op), slog.Any("error", cause))
+	s.cfg.Logger.Error("store failed; this process does not use it again", slog.String("op", op), slog.Any("error", cause))
 	s.metrics.failed.Set(1)
 	go s.wakeAll() // not here: the caller may hold a replica's lock
 	if s.cfg.OnFail != nil {

@@ -48,6 +48,9 @@ func TestAFullDiskAtOpenIsTold(t *testing.T) {
 				require.NoError(t, err)
 				return // every file of an open has had its turn
 			}
+			if err != nil {
+				require.True(t, vfs.IsNoSpace(err), "change %d: %v", nth, err)
+			}
 		case <-time.After(30 * time.Second):
 			t.Fatalf("open hangs when the disk is full at change %d of the rows", nth)
 		}

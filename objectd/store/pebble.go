@@ -59,7 +59,25 @@ func (l pebbleLogger) Errorf(format string, args ...any) {
 // fatalRows unwinds a goroutine of ours out of Pebble.
 type fatalRows struct{ err error }
 
-func (l pebbleLogger) Fatalf(format string, args ...any) { l.s.rowsFatal(fmt.Errorf(format, args...)) }
+func (l pebbleLogger) Fatalf(format string, args ...any) {
+	said := rowsError{text: fmt.Sprintf(format, args...)}
+	for _, a := range args {
+		if err, ok := a.(error); ok {
+			said.causes = append(said.causes, err)
+		}
+	}
+	l.s.rowsFatal(said)
+}
+
+// rowsError is what Pebble says before it would end the process, with the errors
+// that it says it about: whether it is only the space depends on them.
+type rowsError struct {
+	text   string
+	causes []error
+}
+
+func (e rowsError) Error() string   { return e.text }
+func (e rowsError) Unwrap() []error { return e.causes }
 
 // rowsFatal does not return.
 func (s *Store) rowsFatal(cause error) {

@@ -104,6 +104,6 @@ func TestALogThatWaitsForSpaceWhenTheStoreFails(t *testing.T) {
 	require.False(t, s.Starving())
 	require.Equal(t, []string{
 		"WARN the log waits for space: nothing is acknowledged until there is",
-		"ERROR store failed; it is not used again until it is replaced",
+		"ERROR store failed; this process does not use it again",
 	}, log.lines(t))
 }
