@@ -11,6 +11,9 @@ import (
 	"catena/cmd/internal/harness"
 )
 
+// diskSize is far above what the writers keep; the files are sparse.
+const diskSize = 2 << 30
+
 // disks are three loop-mounted file systems.
 type disks struct {
 	loops []*harness.Loop
@@ -18,13 +21,13 @@ type disks struct {
 	made  int
 }
 
-func newDisks(ctx context.Context, work string, size int64) (*disks, error) {
+func newDisks(ctx context.Context, work string) (*disks, error) {
 	if why := harness.CanMount(); why != "" {
 		return nil, fmt.Errorf("torture: %s", why)
 	}
 	d := &disks{work: work}
 	for range 3 {
-		l, err := d.fresh(ctx, size)
+		l, err := d.fresh(ctx)
 		if err != nil {
 			d.close(ctx)
 			return nil, err
@@ -34,9 +37,9 @@ func newDisks(ctx context.Context, work string, size int64) (*disks, error) {
 	return d, nil
 }
 
-func (d *disks) fresh(ctx context.Context, size int64) (*harness.Loop, error) {
+func (d *disks) fresh(ctx context.Context) (*harness.Loop, error) {
 	d.made++
-	return harness.NewLoop(ctx, d.work, fmt.Sprintf("disk%d", d.made), size)
+	return harness.NewLoop(ctx, d.work, fmt.Sprintf("disk%d", d.made), diskSize)
 }
 
 // dirs are the data directories, one on each disk.
@@ -57,7 +60,7 @@ func (d *disks) close(ctx context.Context) {
 // PowerCut runs rounds of: work, power cut of all three file systems at once,
 // kill, journal replay, restart, verify.
 func PowerCut(ctx context.Context, cfg Config, rounds int) (Result, error) {
-	d, err := newDisks(ctx, cfg.Work, 2<<30)
+	d, err := newDisks(ctx, cfg.Work)
 	if err != nil {
 		return Result{}, err
 	}
@@ -70,7 +73,7 @@ func PowerCut(ctx context.Context, cfg Config, rounds int) (Result, error) {
 		return r.res, err
 	}
 	defer func() { r.srv.Kill() }()
-	for n := 1; n <= rounds && ctx.Err() == nil; n++ {
+	for n := 1; n <= rounds && r.goesOn(ctx); n++ {
 		if err := r.work(ctx, 50*time.Millisecond, 900*time.Millisecond, func() error { return r.cutAll(d) }); err != nil {
 			return r.res, err
 		}
@@ -117,7 +120,7 @@ func (r *run) cutAll(d *disks) error {
 // truncating the backing file with the caches dropped. The server must serve
 // on; then an empty file system in its place is filled again.
 func LoseRunning(ctx context.Context, cfg Config, rounds int) (Result, error) {
-	d, err := newDisks(ctx, cfg.Work, 2<<30)
+	d, err := newDisks(ctx, cfg.Work)
 	if err != nil {
 		return Result{}, err
 	}
@@ -187,7 +190,7 @@ func (r *run) replaceDisk(ctx context.Context, d *disks, i int) error {
 		return err
 	}
 	d.made++
-	fresh, err := harness.NewLoopAt(ctx, filepath.Join(d.work, fmt.Sprintf("disk%d.img", d.made)), old.Mount, 2<<30)
+	fresh, err := harness.NewLoopAt(ctx, filepath.Join(d.work, fmt.Sprintf("disk%d.img", d.made)), old.Mount, diskSize)
 	if err != nil {
 		return err
 	}

@@ -24,10 +24,18 @@ type Config struct {
 	Seed    uint64
 	Writers int
 	Keys    int
+	// Until is when no further round begins; never when zero. One that has begun is
+	// carried to its end: what it found is not lost to the limit.
+	Until time.Time
 	// RestartWithin is the longest a restart may take; 0 for no bound.
 	RestartWithin time.Duration
 	// Out receives a line a round; ServerLog the server's output.
 	Out, ServerLog io.Writer
+}
+
+// goesOn reports whether another round may begin.
+func (c *Config) goesOn(ctx context.Context) bool {
+	return ctx.Err() == nil && (c.Until.IsZero() || time.Now().Before(c.Until))
 }
 
 // Result is what a run did.
@@ -72,6 +80,7 @@ func newRun(cfg Config, dirs []string) (*run, error) {
 		Endpoint: r.s3, AccessKey: "catena-test", SecretKey: "catena-test-secret", Bucket: "torture",
 		Writers: cfg.Writers, KeysPerWriter: cfg.Keys, MaxSize: 12 << 20, Seed: cfg.Seed,
 		Idle:      func(ctx context.Context) error { return r.srv.WaitIdle(ctx) },
+		Able:      r.able,
 		Transport: &http.Transport{MaxIdleConnsPerHost: 32, DisableCompression: true, TLSClientConfig: &tls.Config{}},
 	})
 	return r, err
@@ -154,7 +163,7 @@ func Kill(ctx context.Context, cfg Config, rounds int) (Result, error) {
 		return r.res, err
 	}
 	defer func() { r.srv.Kill() }()
-	for n := 1; n <= rounds && ctx.Err() == nil; n++ {
+	for n := 1; n <= rounds && r.goesOn(ctx); n++ {
 		if err := r.work(ctx, 20*time.Millisecond, 700*time.Millisecond, func() error { r.srv.Kill(); return nil }); err != nil {
 			return r.res, err
 		}

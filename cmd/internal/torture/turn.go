@@ -9,16 +9,20 @@ import (
 	"catena/cmd/internal/admin"
 )
 
-// inTurn calls lose for each directory, `rounds` times over: first for the one
-// whose master leads, then for what is left, the leader again if it is among
-// them. n counts from 1; role is leader or follower.
+// inTurn calls lose for each directory, `rounds` times over, until the
+// run's time is over: first for the one whose master leads, then for what is
+// left, the leader again if it is among them. n counts from 1; role is leader or
+// follower.
 func (r *run) inTurn(ctx context.Context, rounds int, lose func(n, dir int, role string) error) error {
 	for n := 0; n < rounds*len(r.dirs); {
-		var left []int
-		for i := range r.dirs {
-			left = append(left, i)
+		left := make([]int, len(r.dirs))
+		for i := range left {
+			left[i] = i
 		}
 		for len(left) > 0 {
+			if !r.goesOn(ctx) {
+				return ctx.Err()
+			}
 			leader, err := r.leader(ctx)
 			if err != nil {
 				return err
@@ -43,8 +47,7 @@ func (r *run) inTurn(ctx context.Context, rounds int, lose func(n, dir int, role
 
 // leader is the index of the directory whose master leads.
 func (r *run) leader(ctx context.Context) (int, error) {
-	c := admin.Client{Addr: r.srv.Admin, Access: r.srv.AccessKey, Secret: r.srv.SecretKey, Now: time.Now}
-	st, err := c.Status(ctx)
+	st, err := r.status(ctx)
 	if err != nil {
 		return 0, fmt.Errorf("torture: who leads: %w", err)
 	}
@@ -56,4 +59,9 @@ func (r *run) leader(ctx context.Context) (int, error) {
 		}
 	}
 	return 0, fmt.Errorf("torture: no directory of %v has the leader %q", r.dirs, st.Leader)
+}
+
+func (r *run) status(ctx context.Context) (admin.Status, error) {
+	c := admin.Client{Addr: r.srv.Admin, Access: r.srv.AccessKey, Secret: r.srv.SecretKey, Now: time.Now}
+	return c.Status(ctx)
 }

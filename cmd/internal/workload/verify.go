@@ -9,88 +9,55 @@ import (
 	"net/http"
 	"slices"
 	"sync"
-	"time"
 
 	"github.com/minio/minio-go/v7"
 )
 
-// ErrContradiction is in every error of Verify that says the store has lost,
-// changed or invented data, as opposed to not answering.
-var ErrContradiction = errors.New("workload: contradicts what was acknowledged")
-
-// ErrUnanswered is in every error of Verify that says the store lives, and does
-// not answer for what it has acknowledged, however often it is asked.
-var ErrUnanswered = errors.New("workload: refuses to answer for what was acknowledged")
+// settleKey is written and removed by Verify; no writer has it.
+const settleKey = "settle"
 
 // Verify reads every key and the whole listing, and returns everything that
-// contradicts what was acknowledged. After it, each key's state is certain.
-// It must not run while writers do.
+// contradicts what was acknowledged (ErrContradiction), what has no answer
+// (ErrUnanswered), and what had one only when it was asked again. When it
+// returns nil, each key's state is certain. It must not run while writers do.
 //
 // An operation without an answer may take effect until something ordered
 // after it was acknowledged: a write to the bucket comes first. Before that, a
 // server that lives on has to end the requests whose client has gone, which
 // would reach the order after that write: Config.Idle.
 func (l *Load) Verify(ctx context.Context) error {
+	l.gaveUp.Store(false)
 	if err := l.cfg.Idle(ctx); err != nil {
 		return fmt.Errorf("workload: requests do not end: %w", err)
 	}
-	if err := l.settle(ctx); err != nil {
-		return l.lasting(ctx, "a write after the fault", err, func() error { return l.settle(ctx) })
+	late, err := l.ask(ctx, "a write after the fault", l.settle)
+	if err != nil {
+		return err
 	}
-	return l.verifyAll(ctx)
-}
-
-// lasting names what did not succeed, and whether it ever would have. To fail
-// once is a failure also if it is answered later; only a server that refuses
-// for as long as the patience lasts has broken its word by it. A full disk, a
-// connection that breaks, and the caller's end are no refusals.
-func (l *Load) lasting(ctx context.Context, what string, err error, again func() error) error {
-	for begin := time.Now(); refuses(err); {
-		if waited := time.Since(begin); waited >= l.cfg.Patience {
-			return fmt.Errorf("%w: %s, for %s: %w", ErrUnanswered, what, waited.Round(time.Second), err)
-		}
-		select {
-		case <-ctx.Done():
-			return failed(what, errors.Join(err, ctx.Err()))
-		case <-time.After(min(500*time.Millisecond, l.cfg.Patience/4)):
-		}
-		last := err
-		if err = again(); err == nil {
-			return failed(what, fmt.Errorf("answered only after %s: %w", time.Since(begin).Round(time.Millisecond), last))
-		}
-	}
-	return failed(what, err)
-}
-
-func refuses(err error) bool {
-	status := minio.ToErrorResponse(err).StatusCode
-	return status >= http.StatusInternalServerError && status != http.StatusInsufficientStorage
-}
-
-// failed names what did not succeed. A bucket that is not there was lost: nobody
-// removes it.
-func failed(what string, err error) error {
-	if minio.ToErrorResponse(err).Code == minio.NoSuchBucket {
-		return fmt.Errorf("%w: LOST the bucket, seen at %s: %w", ErrContradiction, what, err)
-	}
-	return fmt.Errorf("workload: %s: %w", what, err)
+	errs, err := l.verifyAll(ctx, late != nil)
+	return errors.Join(append(errs, late, err)...)
 }
 
 // settle orders an entry behind everything that the bucket's tablet has ordered.
 func (l *Load) settle(ctx context.Context) error {
-	if err := l.put(ctx, "settle", Version{Seed: 1, Size: 8}); err != nil {
+	if err := l.put(ctx, settleKey, Version{Seed: 1, Size: 8}); err != nil {
 		return err
 	}
-	return l.client.RemoveObject(ctx, l.cfg.Bucket, "settle", minio.RemoveObjectOptions{})
+	return l.client.RemoveObject(ctx, l.cfg.Bucket, settleKey, minio.RemoveObjectOptions{})
 }
 
-func (l *Load) verifyAll(ctx context.Context) error {
-	listed, err := l.list(ctx)
+// verifyAll compares the listing and every key. settling says that a try of
+// settle had no answer: its write may still show.
+func (l *Load) verifyAll(ctx context.Context, settling bool) (errs []error, late error) {
+	var listed map[string]int64
+	late, err := l.ask(ctx, "list", func(ctx context.Context) (err error) {
+		listed, err = l.list(ctx)
+		return err
+	})
 	if err != nil {
-		return l.lasting(ctx, "list", err, func() error { _, err := l.list(ctx); return err })
+		return []error{err}, nil
 	}
 	var mu sync.Mutex
-	var errs []error
 	var wg sync.WaitGroup
 	for _, w := range l.writers {
 		wg.Go(func() {
@@ -104,7 +71,12 @@ func (l *Load) verifyAll(ctx context.Context) error {
 		})
 	}
 	wg.Wait()
-	known := map[string]bool{}
+	return append(errs, l.invented(listed, settling)...), late
+}
+
+// invented are the keys that are listed and that no writer has touched.
+func (l *Load) invented(listed map[string]int64, settling bool) (errs []error) {
+	known := map[string]bool{settleKey: settling}
 	for _, w := range l.writers {
 		for k := range w.keys {
 			known[k] = true
@@ -115,7 +87,7 @@ func (l *Load) verifyAll(ctx context.Context) error {
 			errs = append(errs, fmt.Errorf("%w: %s is listed but was never written", ErrContradiction, k))
 		}
 	}
-	return errors.Join(errs...)
+	return errs
 }
 
 // Keys is the number of keys that have been touched.
@@ -134,7 +106,7 @@ func (l *Load) list(ctx context.Context) (map[string]int64, error) {
 			return nil, o.Err
 		}
 		if _, twice := got[o.Key]; twice {
-			return nil, fmt.Errorf("%s is listed twice", o.Key)
+			return nil, fmt.Errorf("%w: %s is listed twice", ErrContradiction, o.Key)
 		}
 		got[o.Key] = o.Size
 	}
@@ -150,30 +122,46 @@ func (l *Load) get(ctx context.Context, key string) ([]byte, error) {
 	return io.ReadAll(body)
 }
 
+// verifyKey compares one key with what is known; a late answer is compared too.
 func (l *Load) verifyKey(ctx context.Context, w *writer, key string, listed map[string]int64) error {
-	states := w.keys[key]
-	size, isListed := listed[key]
-	got, err := l.get(ctx, key)
+	var got []byte
+	late, err := l.ask(ctx, "get "+key, func(ctx context.Context) (err error) {
+		got, err = l.get(ctx, key)
+		return err
+	})
+	absent := false
+	if resp, ok := response(err); ok && resp.StatusCode == http.StatusNotFound && !errors.Is(err, ErrContradiction) {
+		absent, err = true, nil
+	}
 	if err != nil {
-		if minio.ToErrorResponse(err).StatusCode != http.StatusNotFound {
-			return l.lasting(ctx, "get "+key, err, func() error { _, err := l.get(ctx, key); return err })
-		}
+		return err
+	}
+	size, isListed := listed[key]
+	v, err := judge(key, w.keys[key], got, absent, size, isListed)
+	if err != nil {
+		return err
+	}
+	w.keys[key] = []Version{v}
+	return late
+}
+
+// judge says which of a key's possible states an answer shows, or what it contradicts.
+func judge(key string, states []Version, got []byte, absent bool, size int64, isListed bool) (Version, error) {
+	if absent {
 		if !slices.ContainsFunc(states, Version.Absent) {
-			return fmt.Errorf("%w: LOST %s: acknowledged %v, now absent", ErrContradiction, key, states)
+			return Version{}, fmt.Errorf("%w: LOST %s: acknowledged %v, now absent", ErrContradiction, key, states)
 		}
 		if isListed {
-			return fmt.Errorf("%w: %s is listed but absent", ErrContradiction, key)
+			return Version{}, fmt.Errorf("%w: %s is listed but absent", ErrContradiction, key)
 		}
-		w.keys[key] = []Version{{}}
-		return nil
+		return Version{}, nil
 	}
 	v, err := matches(got, states)
 	if err != nil {
-		return fmt.Errorf("%w: WRONG %s: %w", ErrContradiction, key, err)
+		return v, fmt.Errorf("%w: WRONG %s: %w", ErrContradiction, key, err)
 	}
 	if !isListed || size != v.Size {
-		return fmt.Errorf("%w: %s of %d bytes: listed %v with %d", ErrContradiction, key, v.Size, isListed, size)
+		return v, fmt.Errorf("%w: %s of %d bytes: listed %v with %d", ErrContradiction, key, v.Size, isListed, size)
 	}
-	w.keys[key] = []Version{v}
-	return nil
+	return v, nil
 }

@@ -8,6 +8,7 @@ import (
 	"math/rand/v2"
 	"net/http"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/minio/minio-go/v7"
@@ -30,8 +31,12 @@ type Config struct {
 	Seed    uint64
 	// Idle waits until the server has no request in progress. Required by Verify.
 	Idle func(context.Context) error
-	// Patience is how long Verify goes on asking what the server refuses to answer,
-	// before that counts as ErrUnanswered; 20 s when 0.
+	// Able gives the server's excuse for not answering: it does not live, or more
+	// was taken from it than it must bear; nil if it has none. Without it, nothing
+	// is ErrUnanswered.
+	Able func(context.Context) error
+	// Patience is how long Verify goes on asking what the server does not answer,
+	// before that counts as ErrUnanswered; one try has half of it. 40 s when 0.
 	Patience time.Duration
 }
 
@@ -41,6 +46,8 @@ type Load struct {
 	client  *minio.Client
 	core    minio.Core
 	writers []*writer
+	// gaveUp is set by the first ErrUnanswered of a Verify.
+	gaveUp atomic.Bool
 }
 
 type writer struct {
@@ -58,12 +65,19 @@ type writer struct {
 // New makes a load. It does not talk to the server yet.
 func New(cfg Config) (*Load, error) {
 	if cfg.Patience == 0 {
-		cfg.Patience = 20 * time.Second
+		cfg.Patience = 40 * time.Second
 	}
-	l := &Load{cfg: cfg}
-	if err := l.Connect(cfg.Endpoint); err != nil {
+	if cfg.Able == nil {
+		cfg.Able = func(context.Context) error { return errors.New("nobody knows whether the server was able to") }
+	}
+	c, err := minio.New(cfg.Endpoint, &minio.Options{
+		Creds: credentials.NewStaticV4(cfg.AccessKey, cfg.SecretKey, ""), Secure: cfg.Secure,
+		Transport: cfg.Transport, Region: "us-east-1", MaxRetries: 1,
+	})
+	if err != nil {
 		return nil, err
 	}
+	l := &Load{cfg: cfg, client: c, core: minio.Core{Client: c}}
 	for i := range cfg.Writers {
 		l.writers = append(l.writers, &writer{
 			prefix: fmt.Sprintf("w%02d/", i),
@@ -73,19 +87,6 @@ func New(cfg Config) (*Load, error) {
 		})
 	}
 	return l, nil
-}
-
-// Connect points the load at a (restarted) server.
-func (l *Load) Connect(endpoint string) error {
-	c, err := minio.New(endpoint, &minio.Options{
-		Creds: credentials.NewStaticV4(l.cfg.AccessKey, l.cfg.SecretKey, ""), Secure: l.cfg.Secure,
-		Transport: l.cfg.Transport, Region: "us-east-1", MaxRetries: 1,
-	})
-	if err != nil {
-		return err
-	}
-	l.client, l.core = c, minio.Core{Client: c}
-	return nil
 }
 
 // MakeBucket makes the bucket if it is not there.
