@@ -115,10 +115,15 @@ func (r *run) cutAll(d *disks) error {
 	return nil
 }
 
+// truncated: the n-th loss, from 1, truncates the backing file and drops the
+// caches; the others are the shutdown ioctl. Every other one does. A round has
+// three losses, so each has both kinds, and what a round does to the leader's
+// disk (its first) and to a follower's (its second) the next does the other way.
+func truncated(n int) bool { return n%2 == 0 }
+
 // LoseRunning takes each directory's disk away in turn under the running
-// server, `rounds` times over, by the shutdown ioctl and, every other time, by
-// truncating the backing file with the caches dropped. The server must serve
-// on; then an empty file system in its place is filled again.
+// server, `rounds` times over, in one of the two ways of truncated. The server
+// must serve on; then an empty file system in its place is filled again.
 func LoseRunning(ctx context.Context, cfg Config, rounds int) (Result, error) {
 	d, err := newDisks(ctx, cfg.Work)
 	if err != nil {
@@ -135,7 +140,7 @@ func LoseRunning(ctx context.Context, cfg Config, rounds int) (Result, error) {
 	defer func() { r.srv.Kill() }()
 	err = r.inTurn(ctx, rounds, func(n, i int, role string) error {
 		lose, how := d.loops[i].PowerCut, "shutdown"
-		if (n-1)%2 == 1 { // both kinds in one round, the other way round in the next
+		if truncated(n) {
 			lose, how = d.loops[i].TruncateBacking, "truncated"
 		}
 		if err := r.loseRunning(ctx, d, i, lose); err != nil {

@@ -9,10 +9,9 @@ import (
 	"catena/cmd/internal/admin"
 )
 
-// inTurn calls lose for each directory, `rounds` times over, until the
-// run's time is over: first for the one whose master leads, then for what is
-// left, the leader again if it is among them. n counts from 1; role is leader or
-// follower.
+// inTurn calls lose for each directory, `rounds` times over, in the order of
+// pick, until the run's time is over. n counts from 1; role is leader or
+// follower, as it was just before.
 func (r *run) inTurn(ctx context.Context, rounds int, lose func(n, dir int, role string) error) error {
 	for n := 0; n < rounds*len(r.dirs); {
 		left := make([]int, len(r.dirs))
@@ -27,10 +26,7 @@ func (r *run) inTurn(ctx context.Context, rounds int, lose func(n, dir int, role
 			if err != nil {
 				return err
 			}
-			at, role := slices.Index(left, leader), "leader"
-			if at < 0 {
-				at, role = 0, "follower"
-			}
+			at, role := pick(left, leader, len(r.dirs)-len(left))
 			n++
 			if err := lose(n, left[at], role); err != nil {
 				return err
@@ -43,6 +39,19 @@ func (r *run) inTurn(ctx context.Context, rounds int, lose func(n, dir int, role
 		}
 	}
 	return nil
+}
+
+// pick chooses which of a round's directories goes next, after gone others: the
+// one whose master leads and one whose master follows by turns, and what is
+// left when there is none of the kind. Of three directories, the first is
+// always the leader's and the second always a follower's.
+func pick(left []int, leader, gone int) (at int, role string) {
+	at = slices.IndexFunc(left, func(dir int) bool { return (dir == leader) == (gone%2 == 0) })
+	at = max(at, 0)
+	if left[at] == leader {
+		return at, "leader"
+	}
+	return at, "follower"
 }
 
 // leader is the index of the directory whose master leads.
