@@ -2,6 +2,7 @@ package harness
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -53,10 +54,7 @@ func NewLoopAt(ctx context.Context, file, mount string, size int64) (*Loop, erro
 	if err != nil {
 		return nil, err
 	}
-	if err := f.Truncate(size); err != nil {
-		return nil, err
-	}
-	if err := f.Close(); err != nil {
+	if err := errors.Join(f.Truncate(size), f.Close()); err != nil {
 		return nil, err
 	}
 	if err := run(ctx, "mkfs.ext4", "-q", "-F", "-E", "lazy_itable_init=0,nodiscard", "-m", "0", l.File); err != nil {
@@ -76,7 +74,11 @@ func (l *Loop) Remount(ctx context.Context) error {
 		return fmt.Errorf("harness: losetup: %w: %s", err, out)
 	}
 	l.dev = strings.TrimSpace(string(out))
-	return run(ctx, "mount", "-t", "ext4", l.dev, l.Mount)
+	if err := run(ctx, "mount", "-t", "ext4", l.dev, l.Mount); err != nil {
+		// Nobody would detach the device of a file system that is not mounted.
+		return errors.Join(err, run(ctx, "losetup", "-d", l.dev))
+	}
+	return nil
 }
 
 // PowerCut drops everything that was not synced. The mount answers only errors

@@ -172,9 +172,6 @@ func (s *Server) Scheme() string {
 // Endpoint is the S3 URL.
 func (s *Server) Endpoint() string { return s.Scheme() + "://" + s.S3 }
 
-// Pid is the server's process; with Wrap, the wrapper's.
-func (s *Server) Pid() int { return s.cmd.Process.Pid }
-
 // Done is closed when the process has ended.
 func (s *Server) Done() <-chan struct{} { return s.done }
 

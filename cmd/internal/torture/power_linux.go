@@ -92,7 +92,8 @@ func PowerCut(ctx context.Context, cfg Config, rounds int) (Result, error) {
 			return r.res, err
 		}
 		r.res.Rounds = n
-		r.say("power cut %d of %d: %d acked, %d keys, restart %s", n, rounds, r.res.Acked, r.res.Keys, r.srv.Ready.Round(time.Millisecond))
+		r.say("power cut %d of %d: %d acked, %d keys, restart %s",
+			n, rounds, r.res.Acked, r.res.Keys, r.srv.Ready.Round(time.Millisecond))
 	}
 	return r.res, ctx.Err()
 }
@@ -146,7 +147,8 @@ func LoseRunning(ctx context.Context, cfg Config, rounds int) (Result, error) {
 		if err := r.loseRunning(ctx, d, i, lose); err != nil {
 			return fmt.Errorf("round %d, disk %d (%s) %s: %w", n, i+1, role, how, err)
 		}
-		r.say("lost disk %d (%s) while running, %s (%d of %d): %d acked, %d keys", i+1, role, how, n, rounds*len(d.loops), r.res.Acked, r.res.Keys)
+		r.say("lost disk %d (%s) while running, %s (%d of %d): %d acked, %d keys",
+			i+1, role, how, n, rounds*len(d.loops), r.res.Acked, r.res.Keys)
 		return nil
 	})
 	return r.res, err

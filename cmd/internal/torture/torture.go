@@ -40,6 +40,8 @@ func (c *Config) goesOn(ctx context.Context) bool {
 
 // Result is what a run did.
 type Result struct {
+	// Rounds counts kills, power cuts or lost directories (three of them in one
+	// round of the flag); the others are the load's figures.
 	Rounds, Acked, Refused, Keys int
 	// Leaders is how many of the lost directories held the leading master.
 	Leaders        int
@@ -48,7 +50,10 @@ type Result struct {
 
 // Detail is the result as a campaign's line wants it.
 func (r Result) Detail() map[string]any {
-	return map[string]any{"acked": r.Acked, "refused": r.Refused, "keys": r.Keys, "leaders_lost": r.Leaders, "slowest_restart_s": r.SlowestRestart.Seconds()}
+	return map[string]any{
+		"acked": r.Acked, "refused": r.Refused, "keys": r.Keys,
+		"leaders_lost": r.Leaders, "slowest_restart_s": r.SlowestRestart.Seconds(),
+	}
 }
 
 // run is one server with its load over many lives.
@@ -92,8 +97,10 @@ func subdirs(work string) []string {
 }
 
 func (r *run) start(ctx context.Context) error {
-	srv, err := harness.Start(ctx, harness.Options{Binary: r.Binary, Dirs: r.dirs, S3: r.s3, Admin: r.adm, Log: r.ServerLog, ReadyWithin: 30 * time.Second,
-		Args: []string{"--release-grace", "2s"}}) // or the disks fill with what was overwritten
+	srv, err := harness.Start(ctx, harness.Options{
+		Binary: r.Binary, Dirs: r.dirs, S3: r.s3, Admin: r.adm, Log: r.ServerLog, ReadyWithin: 30 * time.Second,
+		Args: []string{"--release-grace", "2s"}, // or the disks fill with what was overwritten
+	})
 	if err != nil {
 		return err
 	}
@@ -199,7 +206,8 @@ func RemoveStopped(ctx context.Context, cfg Config, rounds int) (Result, error) 
 		if err := r.loseStoreOnly(ctx, dir); err != nil {
 			return fmt.Errorf("round %d, the store in %s: %w", n, filepath.Base(dir), err)
 		}
-		r.say("lost %s (%s) while stopped (%d of %d): %d acked, %d keys", filepath.Base(dir), role, n, rounds*len(r.dirs), r.res.Acked, r.res.Keys)
+		r.say("lost %s (%s) while stopped (%d of %d): %d acked, %d keys",
+			filepath.Base(dir), role, n, rounds*len(r.dirs), r.res.Acked, r.res.Keys)
 		return nil
 	})
 	return r.res, err

@@ -170,7 +170,8 @@ func (l *Load) copy(ctx context.Context, w *writer, key string) {
 		if src == key || len(states) != 1 || states[0].Absent() {
 			continue
 		}
-		_, err := l.client.CopyObject(ctx, minio.CopyDestOptions{Bucket: l.cfg.Bucket, Object: key}, minio.CopySrcOptions{Bucket: l.cfg.Bucket, Object: src})
+		_, err := l.client.CopyObject(ctx,
+			minio.CopyDestOptions{Bucket: l.cfg.Bucket, Object: key}, minio.CopySrcOptions{Bucket: l.cfg.Bucket, Object: src})
 		w.note(key, states[0], err)
 		return
 	}
