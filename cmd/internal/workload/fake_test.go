@@ -12,6 +12,7 @@ import (
 	"sync"
 	"syscall"
 	"testing"
+	"testing/iotest"
 
 	"github.com/stretchr/testify/require"
 )
@@ -29,8 +30,9 @@ type fakeS3 struct {
 }
 
 const (
-	hangs = -1 - iota
-	breaks
+	hangs       = -1 - iota
+	breaks      // before the answer
+	cutsShort   // in the middle of the body
 	unreachable // no connection can be made
 	slowDown    // over a limit of requests
 	noBucket
@@ -42,7 +44,8 @@ func (f *fakeS3) RoundTrip(r *http.Request) (*http.Response, error) {
 	key := strings.TrimPrefix(strings.TrimPrefix(r.URL.Path, "/torture"), "/")
 	f.seen = append(f.seen, r.Method+" "+key)
 	w := httptest.NewRecorder()
-	switch status := f.fault(len(f.seen), r); status {
+	status := f.fault(len(f.seen), r)
+	switch status {
 	case hangs:
 		f.mu.Unlock()
 		<-r.Context().Done()
@@ -56,13 +59,16 @@ func (f *fakeS3) RoundTrip(r *http.Request) (*http.Response, error) {
 		refuse(w, http.StatusServiceUnavailable, "SlowDown")
 	case noBucket:
 		refuse(w, http.StatusNotFound, "NoSuchBucket")
-	case 0:
+	case 0, cutsShort:
 		f.serve(w, r, key)
 	default:
 		w.WriteHeader(status)
 	}
 	resp := w.Result()
 	resp.Request = r
+	if status == cutsShort {
+		resp.Body = io.NopCloser(io.MultiReader(io.LimitReader(resp.Body, 10), iotest.ErrReader(io.ErrUnexpectedEOF)))
+	}
 	return resp, nil
 }
 

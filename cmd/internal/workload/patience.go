@@ -31,15 +31,15 @@ var ErrUnanswered = errors.New("workload: does not answer for what was acknowled
 // ask puts one question until it has an answer; a refusal that is no silence is
 // one, in err. late says that the first try had none, which is a failure too.
 //
-// Only silence that lasts as long as the patience, over two tries at least, from
-// a server that was able to answer (Config.Able), is ErrUnanswered. One such
+// Only silence that lasts as long as the patience, which is two tries at least,
+// from a server that was able to answer (Config.Able), is ErrUnanswered. One such
 // verdict is enough: other questions are asked only once from then on.
 func (l *Load) ask(ctx context.Context, what string, question func(context.Context) error) (late, err error) {
 	begin := time.Now()
 	first := l.try(ctx, question)
 	err = first
 	for silent(ctx, err) && !l.gaveUp.Load() {
-		if waited := time.Since(begin); late != nil && waited >= l.cfg.Patience {
+		if waited := time.Since(begin); waited >= l.cfg.Patience {
 			return nil, l.unanswered(ctx, what, waited, err)
 		}
 		select {
@@ -85,8 +85,8 @@ func silent(ctx context.Context, err error) bool {
 	if op := (*net.OpError)(nil); errors.As(err, &op) && op.Op == "dial" {
 		return false
 	}
-	var transport net.Error
-	return errors.As(err, &transport) || errors.Is(err, context.DeadlineExceeded) || errors.Is(err, io.ErrUnexpectedEOF)
+	var transport net.Error // the end of a try's time too
+	return errors.As(err, &transport) || errors.Is(err, io.ErrUnexpectedEOF)
 }
 
 // response is the server's answer in an error, if there was one.

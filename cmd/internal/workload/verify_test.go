@@ -30,6 +30,11 @@ func TestVerifyFindsWhatContradicts(t *testing.T) {
 		"no bucket, seen late": func(f *fakeS3) {
 			f.fault = func(n int, r *http.Request) int { return map[bool]int{true: 503, false: noBucket}[n < 3] }
 		},
+		"no bucket, seen at what may be gone": func(f *fakeS3) {
+			delete(f.objects, "c")
+			f.fault = on("/torture/c", noBucket, 1)
+		},
+		"removed, and back": func(f *fakeS3) { f.fault = comesBack(f, 0) },
 		"lost, and seen late": func(f *fakeS3) {
 			delete(f.objects, "a")
 			f.fault = on("/torture/a", 503, 1)
@@ -60,6 +65,28 @@ func on(path string, status, n int) func(int, *http.Request) int {
 	}
 }
 
+// comesBack has the object of Verify's own write in the listing, after its first
+// request was answered with a status.
+func comesBack(f *fakeS3, status int) func(int, *http.Request) int {
+	return func(n int, r *http.Request) int {
+		if r.URL.Path == "/torture/" {
+			f.objects[settleKey] = []byte("s")
+		}
+		return map[bool]int{true: status}[n == 1]
+	}
+}
+
+// A write that was given up may take effect behind the next one.
+func TestALateWriteOfItsOwnIsNoInvention(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l, f := loadOf(t, nil)
+		f.fault = comesBack(f, 503)
+		err := l.Verify(t.Context())
+		require.ErrorContains(t, err, "answered only after")
+		require.NotErrorIs(t, err, ErrContradiction)
+	})
+}
+
 // What Verify makes of a server that does not answer for one key, or at all.
 func TestWhatCountsAsNotAnswering(t *testing.T) {
 	const always = 1 << 30
@@ -71,6 +98,7 @@ func TestWhatCountsAsNotAnswering(t *testing.T) {
 		"refuses a key to the end":       {fault: on("/torture/a", 503, always), unanswered: true},
 		"fails at a key to the end":      {fault: on("/torture/a", 500, always), unanswered: true},
 		"breaks off at a key to the end": {fault: on("/torture/a", breaks, always), unanswered: true},
+		"cuts a key short to the end":    {fault: on("/torture/a", cutsShort, always), unanswered: true},
 		"hangs at a key to the end":      {fault: on("/torture/a", hangs, always), unanswered: true},
 		"refuses the listing to the end": {fault: on("/torture/", 503, always), unanswered: true},
 		"refuses writes to the end":      {fault: on("/torture/settle", 503, always), unanswered: true},
@@ -90,7 +118,9 @@ func TestWhatCountsAsNotAnswering(t *testing.T) {
 				l, f := loadOf(t, c.able)
 				f.fault = c.fault
 				delete(f.objects, "c")
+				begin := time.Now()
 				err := l.Verify(t.Context())
+				require.Less(t, time.Since(begin), 50*time.Second)
 				require.Error(t, err, "what is not answered at once fails a healthy build")
 				require.NotErrorIs(t, err, ErrContradiction)
 				require.Equal(t, c.unanswered, errors.Is(err, ErrUnanswered), "%v", err)
@@ -115,13 +145,20 @@ func TestTheVerdictTakesThePatienceOnce(t *testing.T) {
 
 // A run that its caller ends says nothing about the server.
 func TestTheEndOfARunIsNoRefusal(t *testing.T) {
-	for name, fault := range map[string]int{"refused": 503, "hangs": hangs} {
+	for name, c := range map[string]struct {
+		fault int
+		after time.Duration
+	}{
+		"refused":            {503, 5 * time.Second},
+		"hangs":              {hangs, 5 * time.Second},
+		"hangs, at the last": {hangs, 40*time.Second + 200*time.Millisecond}, // in the second try
+	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+				ctx, cancel := context.WithTimeout(t.Context(), c.after)
 				defer cancel()
 				l, f := loadOf(t, nil)
-				f.fault = on("/torture/a", fault, 1<<30)
+				f.fault = on("/torture/a", c.fault, 1<<30)
 				err := l.Verify(ctx)
 				require.Error(t, err)
 				require.NotErrorIs(t, err, ErrUnanswered)
