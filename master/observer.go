@@ -181,12 +181,17 @@ func (s *Server) lose(id chain.StoreID, broken bool, reason string) {
 	o := s.obs
 	o.mu.Lock()
 	st := o.store(id)
+	news := st.health.Alive || st.health.Since == 0 || broken && !st.health.Broken
 	o.turn(st, false)
 	st.health.Broken = st.health.Broken || broken
 	st.health.Reason = reason
-	o.install(id, nil)
+	if news { // a store without room says so every second
+		o.install(id, nil)
+	}
 	o.mu.Unlock()
-	s.wake()
+	if news {
+		s.wake()
+	}
 }
 
 // Offer says that a store, which has been opened, wants to be taken in, in the
