@@ -86,6 +86,9 @@ type Store struct {
 	Space *Space `json:"space"`
 }
 
+// Serves reports that it is in use, and answers.
+func (s *Store) Serves() bool { return s.State == "live" && s.Alive }
+
 // Space is what a store takes and has, in bytes and chunks.
 type Space struct {
 	Used int64 `json:"used_bytes"`
@@ -121,7 +124,7 @@ func Total(stores []Store) (out TotalSpace) {
 			continue
 		}
 		out.Used += s.Space.Used
-		if s.State != "live" || !s.Alive {
+		if !s.Serves() {
 			continue
 		}
 		device := s.Space.Device

@@ -75,7 +75,7 @@ func excuse(stores []admin.Store) error {
 	lost := 0
 	for _, s := range stores {
 		// The place of a replaced one was filled.
-		if s.State != "replaced" && (s.State != "live" || !s.Alive) {
+		if s.State != "replaced" && !s.Serves() {
 			lost++
 		}
 	}
