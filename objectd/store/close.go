@@ -91,8 +91,9 @@ func (s *Store) release() error {
 }
 
 // closeRows closes Pebble. What it writes then (the end of a WAL that holds
-// nothing) may lack room: as after a crash, the log has what it lost. If the disk fails meanwhile, Pebble's Close may wait
-// for ever for a goroutine of its own that has ended: it is left alone then.
+// nothing) may lack room: as after a crash, the log has what it lost. If the disk
+// fails meanwhile, Pebble's Close may wait for ever for a goroutine of its own
+// that has ended: it is left alone then.
 func (s *Store) closeRows() error {
 	db := s.rows.db
 	s.rows.db = nil
