@@ -179,3 +179,20 @@ func chainsOn(version uint64, n uint64, members ...chain.ReplicaID) *chain.Map {
 	}
 	return m
 }
+
+// onThree is a node of three disks, with both chains on all of them.
+func onThree(t *testing.T) (*host, *Node) {
+	t.Helper()
+	h := newHost(t, 3)
+	n := h.start()
+	n.SetMap(chainsOn(1, 1, on(0), on(1), on(2)))
+	return h, n
+}
+
+// within waits until something is so, and fails when the time is over.
+func within(t *testing.T, limit time.Duration, so func() bool) {
+	t.Helper()
+	for began := time.Now(); !so(); time.Sleep(100 * time.Millisecond) {
+		require.Less(t, time.Since(began), limit)
+	}
+}

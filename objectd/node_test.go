@@ -64,9 +64,7 @@ func putChunk(t *testing.T, n *Node, head chain.ReplicaID, e uint64, id byte, co
 
 func TestNodeServesAndComesBack(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		h := newHost(t, 3)
-		n := h.start()
-		n.SetMap(chainsOn(1, 1, on(0), on(1), on(2)))
+		h, n := onThree(t)
 		require.Equal(t, tablet.StatusOK, order(t, n, on(0), 1).Status)
 		id := putChunk(t, n, on(0), 1, 7, []byte("content"))
 		for i := range 3 {
@@ -196,9 +194,7 @@ func TestEveryWaiterIsAnswered(t *testing.T) {
 	for _, end := range []string{"the node stops", "the disk fails", "the replica ends"} {
 		t.Run(end, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				h := newHost(t, 3)
-				n := h.start()
-				n.SetMap(chainsOn(1, 1, on(0), on(1), on(2)))
+				h, n := onThree(t)
 				order(t, n, on(0), 1)
 				removes(t, n, on(0))
 				// The tail hears nothing any more, so that requests wait.

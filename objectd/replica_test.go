@@ -153,9 +153,7 @@ func TestTicksDoNotPileUp(t *testing.T) {
 // What a neighbour waits for is read again until it can be, or the replica ends.
 func TestReadsForNeighboursAreRepeated(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		h := newHost(t, 3)
-		n := h.start()
-		n.SetMap(chainsOn(1, 1, on(0), on(1), on(2)))
+		h, n := onThree(t)
 		a := n.lookup(address{indexChain, on(0)}).base()
 		tries := 0
 		began := time.Now()

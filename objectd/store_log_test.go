@@ -83,7 +83,7 @@ func TestNoLineOfANodeHasAKeyTwice(t *testing.T) {
 		_, err := n.ReadChunk(dataChain, on(1), id, 0, uint32(len(content)))
 		require.Error(t, err)
 		require.NoError(t, h.mems[2].RemoveAll("/d/store"))
-		require.Error(t, eventually(func() error { return h.master.why(disk1(2)) }))
+		within(t, 10*time.Second, func() bool { return h.master.why(disk1(2)) != nil })
 		h.stop()
 		synctest.Wait()
 		said := map[string]bool{}
@@ -101,17 +101,6 @@ func TestNoLineOfANodeHasAKeyTwice(t *testing.T) {
 		require.True(t, said["a chunk is damaged "+disk1(1).String()], "%v", said)
 		require.True(t, said["store failed "+disk1(2).String()], "%v", said)
 	})
-}
-
-// eventually asks again, for a while, until there is an error.
-func eventually(ask func() error) error {
-	for range 100 {
-		if err := ask(); err != nil {
-			return err
-		}
-		time.Sleep(100 * time.Millisecond)
-	}
-	return nil
 }
 
 // damageContent flips a byte of what a disk's chunk segments hold.

@@ -19,9 +19,7 @@ import (
 // the stop of the node with them.
 func TestDiskThatHangsIsGivenUp(t *testing.T) {
 	bubbletest.Run(t, func(t *testing.T) {
-		h := newHost(t, 3)
-		n := h.start()
-		n.SetMap(chainsOn(1, 1, on(0), on(1), on(2)))
+		h, n := onThree(t)
 		learned := order(t, n, on(0), 1).Time
 		time.Sleep(time.Minute)
 		for i := range 3 {
@@ -35,10 +33,7 @@ func TestDiskThatHangsIsGivenUp(t *testing.T) {
 			_, err := n.Propose(context.Background(), indexChain, on(0), &tablet.Command{Op: chain.OpID{2}, Learned: learned, Tablet: 1, Generation: 1, Action: &tablet.Empty{}})
 			answered <- err
 		}()
-		for h.master.why(disk1(1)) == nil {
-			require.Less(t, time.Since(began), 20*time.Second)
-			time.Sleep(100 * time.Millisecond)
-		}
+		within(t, 20*time.Second, func() bool { return h.master.why(disk1(1)) != nil })
 		require.ErrorContains(t, h.master.why(disk1(1)), "has not answered a write for 15 s")
 		require.GreaterOrEqual(t, time.Since(began), 14*time.Second)
 		require.NoError(t, h.master.why(disk1(0)))
@@ -129,18 +124,12 @@ func fillDisk(t *testing.T, h *host, n *Node, i int) {
 // until there is room.
 func TestDiskWithoutRoomForItsLogIsAway(t *testing.T) {
 	bubbletest.Run(t, func(t *testing.T) {
-		h := newHost(t, 3)
-		n := h.start()
-		n.SetMap(chainsOn(1, 1, on(0), on(1), on(2)))
+		h, n := onThree(t)
 		order(t, n, on(0), 1)
 		time.Sleep(time.Minute)
 		require.Empty(t, h.master.hungry(disk1(1)))
 		fillDisk(t, h, n, 1)
-		began := time.Now()
-		for h.master.hungry(disk1(1)) == "" {
-			require.Less(t, time.Since(began), 20*time.Second)
-			time.Sleep(100 * time.Millisecond)
-		}
+		within(t, 20*time.Second, func() bool { return h.master.hungry(disk1(1)) != "" })
 		require.Equal(t, "no room for its log for 15 s", h.master.hungry(disk1(1)))
 		told := h.master.tells(disk1(1))
 		time.Sleep(10 * time.Second)
@@ -151,11 +140,7 @@ func TestDiskWithoutRoomForItsLogIsAway(t *testing.T) {
 		order(t, n, on(0), 3)
 		// With room it is back, with all that it had.
 		h.mems[1].SetCapacity(1 << 30)
-		began = time.Now()
-		for h.master.hungry(disk1(1)) != "" {
-			require.Less(t, time.Since(began), 3*time.Second)
-			time.Sleep(100 * time.Millisecond)
-		}
+		within(t, 3*time.Second, func() bool { return h.master.hungry(disk1(1)) == "" })
 		require.NoError(t, h.master.why(disk1(1)))
 		h.stop()
 		synctest.Wait()
@@ -166,9 +151,7 @@ func TestDiskWithoutRoomForItsLogIsAway(t *testing.T) {
 func TestStopDoesNotWaitForRoom(t *testing.T) {
 	for stage := range 3 { // at once; while the disk is not yet away; when the chains go on without it
 		bubbletest.Run(t, func(t *testing.T) {
-			h := newHost(t, 3)
-			n := h.start()
-			n.SetMap(chainsOn(1, 1, on(0), on(1), on(2)))
+			h, n := onThree(t)
 			fillDisk(t, h, n, 1)
 			time.Sleep(time.Duration(stage) * 10 * time.Second)
 			members := []chain.ReplicaID{on(0), on(1), on(2)}
@@ -199,16 +182,10 @@ func TestStopDoesNotWaitForRoom(t *testing.T) {
 // to be full, for ever. Nobody need ask for space for it to be noticed.
 func TestDiskWhoseDirectoryIsRemovedIsGivenUp(t *testing.T) {
 	bubbletest.Run(t, func(t *testing.T) {
-		h := newHost(t, 3)
-		n := h.start()
-		n.SetMap(chainsOn(1, 1, on(0), on(1), on(2)))
+		h, n := onThree(t)
 		order(t, n, on(0), 1)
 		require.NoError(t, h.mems[1].RemoveAll("/d/store"))
-		began := time.Now()
-		for h.master.why(disk1(1)) == nil {
-			require.Less(t, time.Since(began), 3*time.Second)
-			time.Sleep(100 * time.Millisecond)
-		}
+		within(t, 3*time.Second, func() bool { return h.master.why(disk1(1)) != nil })
 		require.ErrorContains(t, h.master.why(disk1(1)), "its directory is gone")
 		require.False(t, h.master.info(disk1(1)).Full)
 		n.SetMap(chainsOn(2, 2, on(0), on(2)))
@@ -221,9 +198,7 @@ func TestDiskWhoseDirectoryIsRemovedIsGivenUp(t *testing.T) {
 // What a store refuses because it closes is no loss of the replica's.
 func TestAReplicaOfAStoreThatClosesIsNotLost(t *testing.T) {
 	bubbletest.Run(t, func(t *testing.T) {
-		h := newHost(t, 3)
-		n := h.start()
-		n.SetMap(chainsOn(1, 1, on(0), on(1), on(2)))
+		h, n := onThree(t)
 		order(t, n, on(0), 1)
 		r := n.lookup(address{indexChain, on(1)}).base()
 		r.box.post(storeError{&store.Error{Kind: store.ErrClosed, Op: "apply"}})
@@ -238,9 +213,7 @@ func TestAReplicaOfAStoreThatClosesIsNotLost(t *testing.T) {
 // not broken, and nobody may be told to empty its directory.
 func TestStoreWithoutRoomToOpenIsAway(t *testing.T) {
 	bubbletest.Run(t, func(t *testing.T) {
-		h := newHost(t, 3)
-		n := h.start()
-		n.SetMap(chainsOn(1, 1, on(0), on(1), on(2)))
+		h, n := onThree(t)
 		order(t, n, on(0), 1)
 		h.stop()
 		h.disks[1].Fail(vfs.OpMutating, nil, 0, true, vfs.ErrNoSpace)

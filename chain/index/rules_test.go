@@ -127,13 +127,19 @@ func (s spacious) Evaluate(cmd Command, g Given, at Position) Verdict {
 	return s.words.Evaluate(cmd, g, at)
 }
 
+// servingFull is a chain whose head has heard that one member has no space.
+func servingFull(t *testing.T, full byte) *pipe {
+	p := serving(t, 1)
+	p.r[rid(1)].machine = spacious{p.m[rid(1)]}
+	p.step(rid(full), Free{Bytes: 0})
+	p.step(rid(1), Propose{ID: 50, Command: "a"}) // the ack brings the news
+	p.run()
+	return p
+}
+
 func TestFullMemberRefusesCreates(t *testing.T) {
 	for full := byte(1); full <= 3; full++ {
-		p := serving(t, 1)
-		p.r[rid(1)].machine = spacious{p.m[rid(1)]}
-		p.step(rid(full), Free{Bytes: 0})
-		p.step(rid(1), Propose{ID: 50, Command: "a"}) // the ack brings the news
-		p.run()
+		p := servingFull(t, full)
 		p.step(rid(1), Propose{ID: 51, Command: create{"b"}})
 		p.step(rid(1), Propose{ID: 52, Command: "c"})
 		p.run()
@@ -152,11 +158,7 @@ func TestFullMemberRefusesCreates(t *testing.T) {
 // head refuses until it is told, were for many chains all that would have come.
 func TestRoomIsToldOnAQuietChain(t *testing.T) {
 	for full := byte(1); full <= 3; full++ {
-		p := serving(t, 1)
-		p.r[rid(1)].machine = spacious{p.m[rid(1)]}
-		p.step(rid(full), Free{Bytes: 0})
-		p.step(rid(1), Propose{ID: 50, Command: "a"}) // the ack brings the news
-		p.run()
+		p := servingFull(t, full)
 		p.pass(chain.Second)
 		p.step(rid(1), Propose{ID: 51, Command: create{"b"}})
 		p.run()
